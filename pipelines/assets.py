@@ -1,0 +1,447 @@
+"""Asset factories: one Dagster asset per source, per SQL file, and the release.
+
+Belongs here: how the parts of the project become assets, with their metadata, checks and lineage. Does not
+belong here: the work itself; every asset calls one function of a module that knows nothing of Dagster.
+Metadata and log lines carry names and counts, never the value of a cell.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+from pydantic import PrivateAttr
+
+from pipelines import contract as contracts_module
+from pipelines.checks import Verdict, check_table
+from pipelines.contract import Contract, load_contracts
+from pipelines.lineage import LAYERS, Query, build_order, column_lineage, load_queries, upstream_sources
+from pipelines.pull import PullError, findings, pull_source, replay
+from pipelines.release.build import ReleaseError, ReleaseInput, build_release, latest_release
+from pipelines.settings import DEFAULT_CONTACT, Home, SettingsError, SourceList, load_sources, project_folder
+from pipelines.snapshots import SnapshotError, SnapshotStore
+from pipelines.sources.http import HttpPolicy
+from pipelines.sources.reading import RefusedFile
+from pipelines.warehouse import (
+    TableResult,
+    WarehouseError,
+    attach_published,
+    build_table,
+    columns_of,
+    load_source,
+    note_findings,
+    open_warehouse,
+    rolled_back_on_error,
+)
+
+POOL = "duckdb"  # the warehouse has one writer
+OWNERS = ["team:data-engineering"]
+EXPECTED = (
+    contracts_module.ContractError,
+    PullError,
+    RefusedFile,
+    ReleaseError,
+    SettingsError,
+    SnapshotError,
+    WarehouseError,
+)
+ISSUES_TABLE = "quarantine.issues"
+log = logging.getLogger("engagement")
+
+
+@dataclass(frozen=True)
+class Project:
+    """The contracts and queries of this project, read once."""
+
+    contracts: Mapping[str, Contract]
+    queries: Mapping[str, Query]
+    macros: str
+
+    @classmethod
+    def load(cls) -> Project:
+        """Read data_contracts/ and sql/."""
+        sql = project_folder("sql")
+        return cls(
+            load_contracts(project_folder("data_contracts")),
+            load_queries(sql),
+            (sql / "macros.sql").read_text(encoding="utf-8"),
+        )
+
+    def layer(self, name: str) -> list[Contract]:
+        """The contracts of the layer source or public, by name."""
+        return [contract for contract in self.contracts.values() if contract.layer == name]
+
+    @cached_property
+    def sources(self) -> frozenset[str]:
+        """The names of all sources that have a contract."""
+        return frozenset(contract.name for contract in self.layer("source"))
+
+    def upstream(self, query: Query) -> set[str]:
+        """The tables that must be built before a query.
+
+        A query that reads the issues found so far must wait for every table that can raise one.
+        """
+        tables = {table for table in query.reads if table.split(".")[0] in ("source", *LAYERS)}
+        if ISSUES_TABLE in query.reads:
+            tables |= {table for table in self.contracts if table != query.table}
+        return tables
+
+
+class Workplace(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Where a run reads from and writes to; everything that differs between deployments."""
+
+    home: str
+    sources: str = "sample"
+    offline: bool = False
+    contact: str = DEFAULT_CONTACT
+    private_hosts: list[str] = []
+    released_on: str | None = None
+    _open: ExitStack | None = PrivateAttr(default=None)
+    _con: Any = PrivateAttr(default=None)
+
+    def place(self) -> Home:
+        """The home folder, marked as belonging to the world that its sources describe."""
+        home = Home(Path(self.home))
+        home.claim(self.source_list.world)
+        return home
+
+    @property
+    def source_list(self) -> SourceList:
+        """Which sources are on, and where they are read from."""
+        return load_sources(self.sources, PROJECT.sources)
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether the run reads the fictional sample world."""
+        return self.source_list.world == "sample"
+
+    def policy(self) -> HttpPolicy:
+        """How politely to fetch."""
+        return HttpPolicy(contact=self.contact, private_hosts=frozenset(self.private_hosts))
+
+    def now(self) -> dt.datetime:
+        """The clock of the run, in UTC."""
+        return dt.datetime.now(dt.UTC).replace(microsecond=0)
+
+    @contextmanager
+    def warehouse(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The warehouse, ready to run every query of the project.
+
+        It is opened at the first use and stays open until the process has done its last step.
+        """
+        from pipelines.functions import FUNCTIONS
+
+        if self._open is None:
+            self._open = ExitStack()
+            self._con = self._open.enter_context(open_warehouse(self.place().warehouse, FUNCTIONS))
+            self._con.execute(PROJECT.macros)
+        with rolled_back_on_error(self._con):
+            yield self._con
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Close the warehouse."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+
+PROJECT = Project.load()
+
+
+@contextmanager
+def _plain_failures() -> Iterator[None]:
+    """Turn an expected error into a failure that shows its sentence and is not retried."""
+    try:
+        yield
+    except EXPECTED as error:
+        raise dg.Failure(description=str(error), allow_retries=isinstance(error, PullError)) from None
+
+
+def asset_key(table: str) -> dg.AssetKey:
+    """The asset key of a table, such as `public/authorities`."""
+    return dg.AssetKey(table.split("."))
+
+
+# --- sources ------------------------------------------------------------------------------------------------
+
+
+def snapshot_asset(contract: Contract) -> dg.AssetsDefinition:
+    """The asset that pulls one source into snapshots; needs no warehouse, so pulls can run side by side."""
+
+    @dg.asset(
+        key=["snapshots", contract.name],
+        group_name="snapshots",
+        description=f"{contract.title}: the files as received, by hash, with a log of every attempt.",
+        owners=OWNERS,
+        kinds={"csv"},
+        retry_policy=dg.RetryPolicy(
+            max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+        ),
+        metadata={"licence": contract.licence, "attribution": "; ".join(contract.attribution)},
+    )
+    def pull(workplace: Workplace) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        with _plain_failures():
+            locations = workplace.source_list.of(contract.name)
+            store = SnapshotStore(workplace.place().snapshots)
+            fetches = (
+                []
+                if workplace.offline
+                else pull_source(contract, locations, store, workplace.policy(), workplace.now)
+            )
+        states = [fetch.status for fetch in fetches]
+        state = "off" if not locations else "offline" if workplace.offline else ", ".join(sorted(set(states)))
+        rows = sum(fetch.rows or 0 for fetch in fetches)
+        _report("snapshots", contract.name, f"{state}, {len(fetches)} files, {rows} rows")
+        return dg.MaterializeResult(
+            metadata={"state": state, "files": len(fetches), "dagster/row_count": rows}
+        )
+
+    return pull
+
+
+def source_asset(contract: Contract) -> dg.AssetsDefinition:
+    """The asset that loads a source's snapshots into its typed table, with quarantine and verdict."""
+
+    @dg.asset(
+        key=asset_key(contract.table),
+        deps=[["snapshots", contract.name]],
+        pool=POOL,
+        kinds={"duckdb"},
+        **_common(contract.table, contract, f"{contract.purpose} {contract.limitations}"),
+    )
+    def load(workplace: Workplace) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        locations = workplace.source_list.of(contract.name)
+        with _plain_failures(), workplace.warehouse() as con:
+            store = SnapshotStore(workplace.place().snapshots)
+            result = load_source(con, contract, replay(contract, locations, store))
+            note_findings(con, contract, findings(contract, locations, store))
+            verdict = (
+                check_table(con, contract, sample=workplace.is_sample)
+                if locations
+                else Verdict(contract.table, ())
+            )
+        return _table_result(result, contract, verdict, {"state": "on" if locations else "off"})
+
+    return load
+
+
+# --- tables from SQL ----------------------------------------------------------------------------------------
+
+
+def table_asset(query: Query, contract: Contract | None) -> dg.AssetsDefinition:
+    """The asset that builds one clean, model or public table from its SQL file."""
+    reads = PROJECT.upstream(query)
+    purpose = f"{contract.purpose} {contract.limitations}" if contract else query.grain.capitalize() + "."
+
+    @dg.asset(
+        key=asset_key(query.table),
+        deps=[asset_key(table) for table in sorted(reads)],
+        pool=POOL,
+        kinds={"duckdb", "sql"},
+        code_version=_short_hash(query.text),
+        **_common(query.table, contract, purpose),
+    )
+    def build(workplace: Workplace) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        with _plain_failures(), workplace.warehouse() as con:
+            if any(table.startswith("published.") for table in query.reads):
+                attach_published(con, PROJECT.layer("public"), latest_release(workplace.place().public))
+            result = build_table(con, query.table, query.text, query.grain, contract)
+            verdict = check_table(con, contract, sample=workplace.is_sample) if contract else None
+            schema = columns_of(con, [query.table, *reads])
+        return _table_result(result, contract, verdict, _traced(query, schema))
+
+    return build
+
+
+def _traced(query: Query, schema: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    """Columns of the finished table, and which columns each was computed from."""
+    own = schema[query.table]
+    upstream = {table: columns for table, columns in schema.items() if table != query.table}
+    lineage = dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(asset_key(table), name) for table, name in origins]
+            for column, origins in column_lineage(query, upstream).items()
+        }
+    )
+    columns = [dg.TableColumn(name, data_type) for name, data_type in own.items()]
+    metadata: dict[str, Any] = {"dagster/column_lineage": lineage}
+    return metadata if query.layer == "public" else metadata | {"dagster/column_schema": dg.TableSchema(columns)}
+
+
+# --- the release --------------------------------------------------------------------------------------------
+
+
+def release_asset(public: Sequence[Contract]) -> dg.AssetsDefinition:
+    """The asset that publishes all public tables as one immutable release, if anything changed."""
+
+    @dg.asset(
+        key=["release"],
+        deps=[asset_key(contract.table) for contract in public],
+        group_name="release",
+        description="All public datasets as one immutable, verified release; none when nothing changed.",
+        owners=OWNERS,
+        kinds={"parquet"},
+        pool=POOL,
+    )
+    def publish(workplace: Workplace) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        with _plain_failures(), workplace.warehouse() as con:
+            outcome = build_release(con, release_input(workplace))
+        _report("release", outcome.version, "published" if outcome.is_new else "nothing changed")
+        return dg.MaterializeResult(
+            metadata={
+                "version": outcome.version,
+                "published": outcome.is_new,
+                "folder": dg.MetadataValue.path(str(outcome.folder)),
+                "dagster/row_count": sum(outcome.rows.values()),
+                "rows": dg.MetadataValue.json(outcome.rows),
+            }
+        )
+
+    return publish
+
+
+def release_input(workplace: Workplace) -> ReleaseInput:
+    """What a release is made of besides the tables: contracts, licences, hashes of the inputs, day and world."""
+    home, sources = workplace.place(), workplace.source_list
+    store = SnapshotStore(home.snapshots)
+    inputs = {
+        source: [
+            fetch
+            for location in sources.of(source)
+            for fetch in store.usable(
+                source, location.label, every=PROJECT.contracts[f"source.{source}"].keep_all_snapshots
+            )
+        ]
+        for source in sorted(PROJECT.sources)
+        if sources.of(source)
+    }
+    day = dt.date.fromisoformat(workplace.released_on) if workplace.released_on else workplace.now().date()
+    return ReleaseInput(
+        home=home,
+        world=sources.world,
+        released_on=day,
+        contracts=tuple(PROJECT.layer("public")),
+        inputs=inputs,
+        queries={contract.name: PROJECT.queries[contract.table].text for contract in PROJECT.layer("public")},
+        origins={
+            contract.name: tuple(
+                PROJECT.contracts[table] for table in sorted(upstream_sources(contract.table, PROJECT.queries))
+            )
+            for contract in PROJECT.layer("public")
+        },
+    )
+
+
+# --- what all tables share ----------------------------------------------------------------------------------
+
+
+def _common(table: str, contract: Contract | None, description: str) -> dict[str, Any]:
+    """Group, owners, description, column schema, freshness and checks of a table's asset."""
+    shared: dict[str, Any] = {
+        "group_name": table.split(".")[0],
+        "owners": OWNERS,
+        "description": description,
+    }
+    if contract is None:
+        return shared
+    shared["check_specs"] = [
+        dg.AssetCheckSpec("contract", asset=asset_key(table), blocking=True, description=_promise(contract)),
+        dg.AssetCheckSpec("warnings", asset=asset_key(table), description="Rules that warn and do not stop."),
+    ]
+    shared["metadata"] = {
+        "dagster/column_schema": _column_schema(contract),
+        "grain": contract.grain,
+        "licence": contract.licence,
+        "schema_version": contract.version,
+    }
+    if fresh := contracts_module.freshness(contract):
+        shared["freshness_policy"] = dg.FreshnessPolicy.time_window(fail_window=fresh)
+    return shared
+
+
+def _promise(contract: Contract) -> str:
+    critical = [rule.name for rule in contract.all_rules() if rule.severity == "critical"]
+    return f"{len(critical)} critical rules of {contract.path.name} hold."
+
+
+def _column_schema(contract: Contract) -> dg.TableSchema:
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                column.name,
+                column.sql_type,
+                description=column.description,
+                constraints=dg.TableColumnConstraints(nullable=not column.required),
+                tags={"classification": column.classification},
+            )
+            for column in contract.columns
+        ]
+    )
+
+
+def _table_result(
+    result: TableResult, contract: Contract | None, verdict: Verdict | None, metadata: Mapping[str, Any]
+) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """One materialisation with its verdict, and the asset's one log line."""
+    _report(
+        result.table.split(".")[0],
+        result.table.split(".")[1],
+        f"{result.rows_in} rows in, {result.rows_out} out, {result.rows_quarantined} quarantined, "
+        f"{result.seconds:.2f} s",
+    )
+    counts = {"dagster/row_count": result.rows_out, "quarantined": result.rows_quarantined, **metadata}
+    if contract is None or verdict is None:
+        return dg.MaterializeResult(metadata=counts)
+    failures = [failure.sentence() for failure in verdict.failures]
+    doubts = [warning.sentence() for warning in verdict.warnings]
+    for sentence in failures:
+        log.error("%s: %s", contract.table, sentence)
+    return dg.MaterializeResult(
+        metadata=counts,
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="contract",
+                passed=not failures,
+                severity=dg.AssetCheckSeverity.ERROR,
+                description="; ".join(failures) or None,
+                metadata={"rules": len(verdict.results), "failed": len(failures)},
+            ),
+            dg.AssetCheckResult(
+                check_name="warnings",
+                passed=not doubts,
+                severity=dg.AssetCheckSeverity.WARN,
+                description="; ".join(doubts) or None,
+            ),
+        ],
+    )
+
+
+def _report(layer: str, name: str, line: str) -> None:
+    log.info("%-10s %-28s %s", layer, name, line, extra={"step": f"{layer}.{name}"})
+
+
+def _short_hash(text: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def all_assets() -> list[dg.AssetsDefinition]:
+    """Every asset of the project, in an order in which each comes after what it needs."""
+    sources = PROJECT.layer("source")
+    public = PROJECT.layer("public")
+    order = build_order(PROJECT.queries)
+    return [
+        *(snapshot_asset(contract) for contract in sources),
+        *(source_asset(contract) for contract in sources),
+        *(table_asset(PROJECT.queries[table], PROJECT.contracts.get(table)) for table in order),
+        release_asset(public),
+    ]

@@ -1,0 +1,289 @@
+"""The command line: publish, pull, verify, status, query, check, new.
+
+Belongs here: reading arguments, showing progress, and turning errors into sentences with an exit code. Does not
+belong here: the work; a command calls the same functions that Dagster and the tests call.
+Exit codes: 0 done, 1 the data or a release is not good, 2 the call was wrong.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipelines.settings import DEFAULT_CONTACT, Home, SettingsError, default_home
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+HOME = click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Folder for everything a run writes. [default: ENGAGEMENT_HOME, or ./build]",
+)
+SOURCES = click.option(
+    "--sources",
+    default=lambda: os.environ.get("ENGAGEMENT_SOURCES", "sample"),
+    show_default="sample",
+    help="Which sources to read: sample, live, a YAML file, or a folder with a folder per source.",
+)
+OFFLINE = click.option(
+    "--offline", is_flag=True, help="Fetch nothing; replay the snapshots that the home already holds."
+)
+
+
+class Stop(click.ClickException):
+    """An expected error: shown as a sentence, never as a traceback."""
+
+    exit_code = 1
+
+    def show(self, file: Any = None) -> None:
+        """Print the sentence to standard error."""
+        click.echo(f"error: {self.message}", err=True)
+
+
+def _sentences(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn the project's own errors into `Stop`."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        from pipelines.contract import ContractError
+        from pipelines.lineage import SqlError
+        from pipelines.release.manifest import ManifestError
+        from pipelines.snapshots import SnapshotError
+        from pipelines.warehouse import WarehouseError
+
+        try:
+            return command(*args, **kwargs)
+        except SettingsError as error:
+            raise click.UsageError(str(error)) from None
+        except (ContractError, SqlError, ManifestError, SnapshotError, WarehouseError) as error:
+            raise Stop(str(error)) from None
+
+    return wrapped
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="councillor-engagement")
+def main() -> None:
+    """Open data on councillors' digital engagement: from public sources to released Parquet."""
+
+
+@main.command()
+@SOURCES
+@HOME
+@OFFLINE
+@click.option("--contact", default=DEFAULT_CONTACT, help="Whom a server's operator may write to; sent with each request.")
+@click.option("--released-on", default=None, help="Day of the release, YYYY-MM-DD. [default: today]")
+@_sentences
+def publish(sources: str, home: Path | None, offline: bool, contact: str, released_on: str | None) -> None:
+    """Pull, build, check and release every dataset; ends with the release folder and its page.
+
+    Nothing is released when nothing changed, and nothing half-made ever becomes visible.
+    """
+    from pipelines.run import run_job
+
+    outcome = _with_progress(
+        lambda: run_job("publish", home or default_home(), sources, offline, contact, released_on)
+    )
+    if not outcome.success:
+        for problem in outcome.problems:
+            click.echo(f"error: {problem}", err=True)
+        kept = f"the newest release is still {outcome.version}" if outcome.version else "there is no release yet"
+        raise Stop(f"nothing was published; {kept}. Attempt recorded in {_short(outcome.record)}")
+    assert outcome.folder is not None  # noqa: S101 - a successful run has a release
+    if outcome.is_new:
+        click.echo(f"\nrelease  {outcome.version}  {_short(outcome.folder)}")
+    else:
+        click.echo(f"\nnothing changed since release  {outcome.version}  {_short(outcome.folder)}")
+    click.echo(f"page     {_short(outcome.folder.parent.parent / 'index.html')}")
+
+
+@main.command()
+@SOURCES
+@HOME
+@click.option("--contact", default=DEFAULT_CONTACT, help="Whom a server's operator may write to; sent with each request.")
+@_sentences
+def pull(sources: str, home: Path | None, contact: str) -> None:
+    """Only fetch the sources into snapshots; build and release nothing."""
+    from pipelines.run import run_job
+
+    outcome = _with_progress(lambda: run_job("pull", home or default_home(), sources, False, contact, None))
+    for problem in outcome.problems:
+        click.echo(f"error: {problem}", err=True)
+    if not outcome.success:
+        raise Stop(f"not every source could be pulled. Attempt recorded in {_short(outcome.record)}")
+
+
+@main.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@_sentences
+def verify(path: Path) -> None:
+    """Check a release folder: checksums, rows, columns, keys. PATH may also be a public folder."""
+    from pipelines.release.build import latest_release
+    from pipelines.release.manifest import read_manifest
+    from pipelines.release.verify import verify_release
+
+    if not path.is_dir():
+        raise click.UsageError(f"{path} is not a folder")
+    folder = (latest_release(path) or path) if (path / "latest.json").exists() else path
+    if faults := verify_release(folder.resolve()):
+        for fault in faults:
+            click.echo(f"error: {fault}", err=True)
+        raise Stop(f"{folder.name} does not verify")
+    manifest = read_manifest(folder)
+    rows = sum(dataset.rows for dataset in manifest.datasets)
+    click.echo(f"{manifest.version} verifies: {len(manifest.datasets)} datasets, {rows:,} rows")
+
+
+@main.command()
+@HOME
+@_sentences
+def status(home: Path | None) -> None:
+    """Say which release is the newest, how old it is, and how the last attempts ended."""
+    from pipelines.run import describe_status
+
+    lines, healthy = describe_status(Home(home or default_home()))
+    for line in lines:
+        click.echo(line)
+    if not healthy:
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("sql")
+@HOME
+@click.option("--format", "shape", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@_sentences
+def query(sql: str, home: Path | None, shape: str) -> None:
+    """Run SQL on the newest release; every dataset is a table of its own name.
+
+    Example: engagement query "select nation, count(*) from authorities group by nation"
+    """
+    import duckdb
+
+    from pipelines.release.build import latest_release
+    from pipelines.release.manifest import read_manifest
+
+    public = Home(home or default_home()).public
+    folder = latest_release(public)
+    if folder is None:
+        raise Stop(f"no release under {_short(public)}: run `engagement publish` first")
+    names = [dataset.name for dataset in read_manifest(folder).datasets]
+    con = duckdb.connect(":memory:")
+    for name in names:
+        con.from_parquet(str(folder / f"{name}.parquet")).create_view(name)
+    # What follows can read the release and nothing else of this machine.
+    con.execute(f"set allowed_directories = ['{folder}']; set enable_external_access = false")
+    try:
+        relation = con.sql(sql)
+        if relation is None:
+            raise Stop("the statement returns no rows: only queries are of use here")
+        _print_rows(relation, shape)
+    except duckdb.Error as error:
+        hint = f" The tables are {', '.join(names)}." if isinstance(error, duckdb.CatalogException) else ""
+        raise Stop(f"{str(error).strip()}{hint}") from None
+
+
+def _print_rows(relation: Any, shape: str) -> None:
+    if shape == "table":
+        click.echo(str(relation))
+        return
+    frame = relation.df()
+    text = frame.to_csv(index=False) if shape == "csv" else frame.to_json(orient="records", date_format="iso")
+    click.echo(text.rstrip("\n"))
+
+
+@main.command()
+@_sentences
+def check() -> None:
+    """Check contracts and SQL files against the rules of the house, without touching data."""
+    from pipelines.authoring import project_faults
+
+    if faults := project_faults():
+        for fault in faults:
+            click.echo(f"error: {fault}", err=True)
+        raise Stop(f"{len(faults)} faults in contracts or SQL")
+    click.echo("contracts and SQL are in order")
+
+
+@main.command()
+@click.argument("name")
+@_sentences
+def new(name: str) -> None:
+    """Start a public dataset: a contract and a SQL file that pass all checks at once."""
+    from pipelines.authoring import start_dataset
+
+    for path in start_dataset(name):
+        click.echo(f"wrote {_short(path)}")
+    click.echo("now say what it is for in the contract, write the query, and run `make test`")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def sample(folder: Path) -> None:
+    """Write the embedded fictional world as files, to look at or to change by hand."""
+    from pipelines.sample.world import write_world
+
+    write_world(folder)
+    click.echo(f"wrote the sample world to {folder}; read it with --sources {folder}")
+
+
+# --- showing progress ---------------------------------------------------------------------------------------
+
+
+def _with_progress(job: Callable[[], Any]) -> Any:
+    """Run a job with one line per finished step and, on a terminal, a bar with the time so far."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True, highlight=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        with _steps_shown(progress):
+            return job()
+
+
+@contextmanager
+def _steps_shown(progress: Progress) -> Iterator[None]:
+    from pipelines.run import step_count
+
+    started = time.monotonic()
+    task = progress.add_task("starting", total=None)
+
+    class StepHandler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            step = getattr(record, "step", None)
+            elapsed = time.monotonic() - started
+            mark = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
+            progress.console.print(f"{elapsed:6.1f} s  {mark}{record.getMessage()}", markup=False, soft_wrap=True)
+            if step:
+                progress.update(task, advance=1, total=step_count(), description=step)
+
+    handler = StepHandler()
+    logger = logging.getLogger("engagement")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = True
+
+
+def _short(path: Path) -> str:
+    """A path as short as it can be said from here."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,1 @@
+"""Releases: immutable folders of datasets, their metadata, and the pointers to them."""

@@ -1,0 +1,328 @@
+"""Building a release: staged, read back, renamed into place, pointed to; or nothing at all.
+
+Belongs here: the order of steps that makes a release immutable and its appearance atomic. Does not belong
+here: the content of single files (`tables`, `package`, `pages`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import logging
+import os
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import duckdb
+
+from pipelines.checks import Verdict, check_table
+from pipelines.contract import Contract
+from pipelines.release import package, pages
+from pipelines.release.manifest import (
+    SHARE_ALIKE,
+    DatasetEntry,
+    FileEntry,
+    InputEntry,
+    Manifest,
+    Pointer,
+    next_version,
+    read_manifest,
+    read_pointer,
+    released_versions,
+    to_json,
+    version_key,
+)
+from pipelines.release.tables import read_table, write_csv, write_parquet
+from pipelines.release.verify import CHECKSUMS, sha256_of, verify_release
+from pipelines.settings import Home, World
+from pipelines.snapshots import Fetch, write_atomically
+
+log = logging.getLogger("engagement")
+MEDIA_TYPES = {
+    ".parquet": "application/vnd.apache.parquet",
+    ".gz": "application/gzip",
+    ".json": "application/json",
+    ".md": "text/markdown",
+    ".html": "text/html",
+    ".duckdb": "application/octet-stream",
+}
+
+
+class ReleaseError(Exception):
+    """A release that was not made; `latest` still points to the one before. The message says why."""
+
+
+@dataclass(frozen=True)
+class ReleaseInput:
+    """All that a release is made of besides the tables themselves.
+
+    `inputs` are the snapshots behind each source, `origins` the source contracts behind each dataset,
+    `queries` the SQL of each dataset.
+    """
+
+    home: Home
+    world: World
+    released_on: dt.date
+    contracts: tuple[Contract, ...]
+    inputs: Mapping[str, Sequence[Fetch]]
+    origins: Mapping[str, Sequence[Contract]]
+    queries: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a build did: the newest release, whether it is new, and rows per dataset."""
+
+    version: str
+    folder: Path
+    is_new: bool
+    rows: Mapping[str, int]
+
+
+def latest_release(public: Path) -> Path | None:
+    """The folder that `latest.json` points to, None before the first release."""
+    pointer = read_pointer(public)
+    return public / pointer.path if pointer else None
+
+
+def build_release(con: duckdb.DuckDBPyConnection, given: ReleaseInput) -> Outcome:
+    """Publish the public tables as a new release, unless nothing changed since the last.
+
+    Errors: `ReleaseError` when a critical rule does not hold, a licence does not allow it, or the staged files
+    do not read back; then nothing becomes visible.
+    """
+    finish_interrupted(given.home)
+    if faults := licence_faults(given.contracts, given.origins):
+        raise ReleaseError("; ".join(faults))
+    verdicts = [check_table(con, c, sample=given.world == "sample") for c in given.contracts]
+    if failures := [f"{v.table} {f.sentence()}" for v in verdicts for f in v.failures]:
+        raise ReleaseError(f"no release, critical rules do not hold: {'; '.join(failures)}")
+    stage = given.home.staging / f".{uuid.uuid4().hex}"
+    stage.mkdir(parents=True)
+    try:
+        return _stage_and_publish(con, given, verdicts, stage)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _stage_and_publish(
+    con: duckdb.DuckDBPyConnection, given: ReleaseInput, verdicts: Sequence[Verdict], stage: Path
+) -> Outcome:
+    public = given.home.public
+    datasets = tuple(_write_dataset(con, contract, given, stage) for contract in given.contracts)
+    rows = {dataset.name: dataset.rows for dataset in datasets}
+    latest = latest_release(public)
+    manifest = _manifest(given, datasets, latest.name if latest else None)
+    if latest and read_manifest(latest).fingerprint() == manifest.fingerprint():
+        return Outcome(latest.name, latest, False, rows)
+    manifest = _write_companions(con, given, verdicts, manifest, stage)
+    if faults := verify_release(stage):
+        raise ReleaseError(f"no release, the staged files do not read back: {'; '.join(faults)}")
+    _flush(stage)
+    folder = public / "v" / manifest.version
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    stage.rename(folder)
+    _flush(folder.parent)
+    point_to_newest(public)
+    return Outcome(manifest.version, folder, True, rows)
+
+
+def _write_dataset(
+    con: duckdb.DuckDBPyConnection, contract: Contract, given: ReleaseInput, stage: Path
+) -> DatasetEntry:
+    table = read_table(con, contract)
+    parquet, csv = stage / f"{contract.name}.parquet", stage / f"{contract.name}.csv.gz"
+    write_parquet(table, contract, parquet)
+    write_csv(table, csv)
+    return DatasetEntry(
+        name=contract.name,
+        title=contract.title,
+        grain=contract.grain,
+        schema_version=contract.version,
+        contract_sha256=sha256_of(contract.path),
+        rows=table.num_rows,
+        licence=contract.licence,
+        attribution=contract.attribution,
+        key=contract.key,
+        files=(file_entry(parquet, stage, table.num_rows), file_entry(csv, stage, table.num_rows)),
+    )
+
+
+def _manifest(given: ReleaseInput, datasets: tuple[DatasetEntry, ...], previous: str | None) -> Manifest:
+    origins = {contract.name: contract for found in given.origins.values() for contract in found}
+    inputs = [
+        InputEntry(
+            source=source,
+            location=fetch.location,
+            as_of=fetch.as_of,
+            sha256=fetch.sha256 or "",
+            rows=fetch.rows or 0,
+            licence=origins[source].licence,
+            attribution=origins[source].attribution,
+        )
+        for source, fetches in sorted(given.inputs.items())
+        if source in origins
+        for fetch in fetches
+    ]
+    return Manifest(
+        title=package.TITLE + (" (sample)" if given.world == "sample" else ""),
+        version=next_version(given.home.public, given.released_on),
+        world=given.world,
+        notice=package.SAMPLE_NOTICE if given.world == "sample" else None,
+        released_on=given.released_on,
+        code_version=_code_version(given),
+        previous=previous,
+        datasets=datasets,
+        inputs=tuple(inputs),
+        files=(),
+    )
+
+
+def _code_version(given: ReleaseInput) -> str:
+    """The package version and a hash of the public contracts and queries, which decide what a release says."""
+    texts = [contract.path.read_text(encoding="utf-8") for contract in given.contracts]
+    digest = hashlib.sha256("\n".join([*texts, *(given.queries[n] for n in sorted(given.queries))]).encode())
+    return f"{_package_version()}+{digest.hexdigest()[:12]}"
+
+
+def _package_version() -> str:
+    try:
+        return metadata.version(package.PRODUCT)
+    except metadata.PackageNotFoundError:
+        return "unreleased"
+
+
+def _write_companions(
+    con: duckdb.DuckDBPyConnection,
+    given: ReleaseInput,
+    verdicts: Sequence[Verdict],
+    manifest: Manifest,
+    stage: Path,
+) -> Manifest:
+    """Write all files around the data; the manifest after them, the checksums last."""
+    contracts = {contract.name: contract for contract in given.contracts}
+    texts = {
+        "README.md": package.readme(manifest, contracts).encode(),
+        "codebook.md": package.codebook(manifest, contracts).encode(),
+        "datapackage.json": to_json(package.data_package(manifest, contracts)),
+        "quality.json": to_json(package.quality(verdicts, manifest.datasets)),
+        "index.html": pages.release_page(manifest, contracts, _first_rows(con, given.contracts)).encode(),
+    }
+    for name, content in texts.items():
+        (stage / name).write_bytes(content)
+    package.write_views(stage, [dataset.name for dataset in manifest.datasets])
+    extra = tuple(file_entry(stage / name, stage) for name in sorted([*texts, "views.duckdb"]))
+    manifest = manifest.model_copy(update={"files": extra})
+    (stage / "manifest.json").write_bytes(to_json(manifest))
+    names = sorted(str(path.relative_to(stage)) for path in stage.rglob("*") if path.is_file())
+    sums = "".join(f"{sha256_of(stage / name)}  {name}\n" for name in names)
+    (stage / CHECKSUMS).write_text(sums, encoding="utf-8")
+    return manifest
+
+
+def _first_rows(con: duckdb.DuckDBPyConnection, contracts: Sequence[Contract]) -> dict[str, list[tuple[object, ...]]]:
+    return {
+        contract.name: con.execute(
+            f"select {', '.join(column.name for column in contract.columns)} from {contract.table} "
+            f"order by {', '.join(contract.key)} limit 10"
+        ).fetchall()
+        for contract in contracts
+    }
+
+
+def file_entry(path: Path, folder: Path, rows: int | None = None) -> FileEntry:
+    """The manifest's entry of a file that stands in a release folder."""
+    return FileEntry(
+        path=str(path.relative_to(folder)),
+        sha256=sha256_of(path),
+        bytes=path.stat().st_size,
+        media_type=MEDIA_TYPES[path.suffix],
+        rows=rows,
+    )
+
+
+def licence_faults(contracts: Sequence[Contract], origins: Mapping[str, Sequence[Contract]]) -> list[str]:
+    """Datasets whose licence or attribution does not follow from the sources behind them."""
+    faults = []
+    for contract in contracts:
+        behind = origins[contract.name]
+        share_alike = sorted(o.name for o in behind if o.licence in SHARE_ALIKE)
+        if share_alike and contract.licence not in SHARE_ALIKE:
+            faults.append(
+                f"{contract.path.name}: holds rows from {', '.join(share_alike)}, which are share-alike, "
+                f"so its licence must be one of {', '.join(sorted(SHARE_ALIKE))}"
+            )
+        for origin in behind:
+            if missing := set(origin.attribution) - set(contract.attribution):
+                faults.append(f"{contract.path.name}: must attribute {'; '.join(sorted(missing))}")
+    return faults
+
+
+# --- what becomes visible, and in which order ---------------------------------------------------------------
+
+
+def finish_interrupted(home: Home) -> None:
+    """Bring a home back in order after a run that was killed: no half stage stays, pointers are completed.
+
+    A folder under `v/` was verified before it was renamed there, so if it is newer than what `latest.json`
+    points to, only the pointers are missing.
+    """
+    shutil.rmtree(home.staging, ignore_errors=True)
+    versions = released_versions(home.public)
+    pointer = read_pointer(home.public)
+    if versions and (pointer is None or version_key(pointer.version) < version_key(versions[-1])):
+        log.warning("completing release %s, whose publication was interrupted", versions[-1])
+        if faults := verify_release(home.public / "v" / versions[-1]):
+            raise ReleaseError(f"{versions[-1]} is damaged, remove its folder: {'; '.join(faults)}")
+        point_to_newest(home.public)
+
+
+def point_to_newest(public: Path) -> None:
+    """Write the lists of versions and datasets and the home page, and `latest.json` last of all."""
+    manifests = [read_manifest(public / "v" / version) for version in released_versions(public)]
+    newest = manifests[-1]
+    versions = [
+        {"version": m.version, "path": f"v/{m.version}", "released_on": m.released_on.isoformat(), "world": m.world}
+        for m in reversed(manifests)
+    ]
+    catalog = {
+        "title": newest.title,
+        "notice": newest.notice,
+        "version": newest.version,
+        "datasets": [
+            {
+                "name": dataset.name,
+                "title": dataset.title,
+                "schema_version": dataset.schema_version,
+                "licence": dataset.licence,
+                "rows": dataset.rows,
+                "files": [f"v/{newest.version}/{file.path}" for file in dataset.files],
+            }
+            for dataset in newest.datasets
+        ],
+    }
+    write_atomically(public / "index.html", pages.home_page(newest, manifests).encode())
+    write_atomically(public / "versions.json", to_json({"versions": versions}))
+    write_atomically(public / "catalog.json", to_json(catalog))
+    pointer = Pointer(
+        version=newest.version,
+        path=f"v/{newest.version}",
+        world=newest.world,
+        released_on=newest.released_on,
+        manifest_sha256=sha256_of(public / "v" / newest.version / "manifest.json"),
+    )
+    write_atomically(public / "latest.json", to_json(pointer))
+
+
+def _flush(folder: Path) -> None:
+    """Ask the disk to keep what was written, files first, then the folder that names them."""
+    for path in [*(p for p in folder.iterdir() if p.is_file()), folder]:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,175 @@
+"""Texts and metadata that accompany the data: data package, README, codebook, quality, query database.
+
+Belongs here: pure functions from manifest and contracts to the content of files. Does not belong here: pages
+(`pages`) and writing files (`build`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pipelines.checks import Verdict
+from pipelines.contract import Contract, to_table_schema
+from pipelines.release.manifest import LICENCES, DatasetEntry, Manifest
+
+SAMPLE_NOTICE = (
+    "Sample data: every authority, councillor and account in this release is fictional. "
+    "It shows how the publication works and says nothing about any real council."
+)
+TITLE = "Councillors' digital engagement"
+PRODUCT = "councillor-engagement"
+
+
+def licence_entry(code: str) -> dict[str, str]:
+    """A licence as Data Package wants it."""
+    title, address = LICENCES[code]
+    return {"name": code, "title": title, "path": address}
+
+
+def data_package(manifest: Manifest, contracts: Mapping[str, Contract]) -> dict[str, Any]:
+    """The Data Package v2 descriptor: CSV resources with full schema, Parquet beside them.
+
+    Parquet resources carry neither hash nor size, because the reference validator reads them as text;
+    `SHA256SUMS` and the manifest hold both.
+    """
+    resources: list[dict[str, Any]] = []
+    for dataset in manifest.datasets:
+        contract = contracts[dataset.name]
+        shared = {
+            "title": dataset.title,
+            "description": f"{contract.purpose} {contract.limitations}",
+            "licenses": [licence_entry(dataset.licence)],
+            "sources": [{"title": title} for title in dataset.attribution],
+        }
+        csv, parquet = dataset.file(".csv.gz"), dataset.file(".parquet")
+        resources.append(
+            {
+                "name": f"{dataset.name}-csv",
+                "path": csv.path,
+                "scheme": "file",
+                "format": "csv",
+                "mediatype": "text/csv",
+                "compression": "gz",
+                "encoding": "utf-8",
+                **shared,
+                "schema": to_table_schema(contract),
+            }
+        )
+        resources.append(
+            {
+                "name": f"{dataset.name}-parquet",
+                "path": parquet.path,
+                "scheme": "file",
+                "format": "parquet",
+                "mediatype": "application/vnd.apache.parquet",
+                **shared,
+            }
+        )
+    return {
+        "$schema": "https://datapackage.org/profiles/2.0/datapackage.json",
+        "name": PRODUCT,
+        "title": manifest.title,
+        "version": manifest.version,
+        "created": f"{manifest.released_on.isoformat()}T00:00:00Z",
+        "description": manifest.notice or f"{TITLE}, council by council.",
+        "licenses": [licence_entry(code) for code in sorted({d.licence for d in manifest.datasets})],
+        "sources": [{"title": title} for title in attributions(manifest)],
+        "resources": resources,
+    }
+
+
+def attributions(manifest: Manifest) -> list[str]:
+    """Everyone whose data is in the release, once each."""
+    return sorted({title for dataset in manifest.datasets for title in dataset.attribution})
+
+
+def readme(manifest: Manifest, contracts: Mapping[str, Contract]) -> str:
+    """The release's README: what it is, the datasets with their licences, how to query and check it."""
+    lines = [f"# {manifest.title}, release {manifest.version}", ""]
+    lines += [f"**{manifest.notice}**", ""] if manifest.notice else []
+    lines += [f"Released on {manifest.released_on}. The folder never changes; a mended release is a new folder.", ""]
+    lines += ["| dataset | one row per | rows | schema | licence |", "|---|---|---|---|---|"]
+    for dataset in manifest.datasets:
+        grain = dataset.grain.removeprefix("one row per ")
+        lines.append(
+            f"| [{dataset.name}](codebook.md#{dataset.name}) | {grain} | {dataset.rows:,} "
+            f"| {dataset.schema_version} | {dataset.licence} |"
+        )
+    lines += ["", "## Before you use it", ""]
+    lines += [f"- **{d.name}**: {contracts[d.name].limitations}" for d in manifest.datasets]
+    first = manifest.datasets[0].name
+    lines += ["", "## Query it", "", "```sh"]
+    lines += [f'duckdb -c "select * from \'{first}.parquet\' limit 10"', "duckdb views.duckdb  # all datasets as views", "```"]
+    lines += ["", "```python", "import pandas", f'pandas.read_parquet("{first}.parquet")', "```"]
+    lines += ["", "## Check it", "", "```sh", "sha256sum --check SHA256SUMS", "```"]
+    lines += ["", "## Attribution", ""]
+    lines += [f"- {title}" for title in attributions(manifest)]
+    return "\n".join(lines) + "\n"
+
+
+def codebook(manifest: Manifest, contracts: Mapping[str, Contract]) -> str:
+    """Every dataset and every column in words."""
+    lines = [f"# Codebook of release {manifest.version}", ""]
+    lines += [f"**{manifest.notice}**", ""] if manifest.notice else []
+    for dataset in manifest.datasets:
+        contract = contracts[dataset.name]
+        lines += [f"## {dataset.name}", "", f"{contract.title}: {contract.grain}. Schema {contract.version}.", ""]
+        lines += [contract.purpose, "", f"**How to use it.** {contract.usage}", ""]
+        lines += [f"**Limits.** {contract.limitations}", ""]
+        lines += [f"Key: {', '.join(contract.key)}. Licence: {contract.licence}.", ""]
+        lines += ["| column | type | unit | may be empty | meaning |", "|---|---|---|---|---|"]
+        lines += [
+            f"| {c.name} | {c.type} | {c.unit or ''} | {'no' if c.required else 'yes'} | {c.description} |"
+            for c in contract.columns
+        ]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def quality(verdicts: Sequence[Verdict], datasets: Sequence[DatasetEntry]) -> dict[str, Any]:
+    """What was checked on each dataset and with which result, in counts."""
+    rows = {dataset.name: dataset.rows for dataset in datasets}
+    return {
+        "checked_by": "Great Expectations, inside DuckDB, on the tables that were released",
+        "datasets": {
+            verdict.table.split(".")[1]: {
+                "rows": rows[verdict.table.split(".")[1]],
+                "critical_failures": len(verdict.failures),
+                "warnings": [warning.sentence() for warning in verdict.warnings],
+                "rules": [
+                    {
+                        "rule": result.rule,
+                        "column": result.column,
+                        "severity": result.severity,
+                        "passed": result.passed,
+                        "rows_breaking": result.broken,
+                    }
+                    for result in verdict.results
+                ],
+            }
+            for verdict in verdicts
+        },
+    }
+
+
+def write_views(folder: Path, names: Sequence[str]) -> None:
+    """Write `views.duckdb`: a view per dataset over the Parquet files beside it, holding no data itself.
+
+    The views look in the folder that DuckDB was started in, or in `set variable release = '…'`, which may also
+    be a web address.
+    """
+    path = folder / "views.duckdb"
+    # The oldest storage version that is still read everywhere.
+    with duckdb.connect(":memory:") as con:
+        con.execute(f"attach '{path}' as views (storage_version 'v1.0.0')")
+        con.execute(f"set file_search_path = '{folder}'")
+        for name in names:
+            con.execute(
+                f"create view views.{name} as select * from "
+                f"read_parquet(coalesce(getvariable('release') || '/', '') || '{name}.parquet')"
+            )
+        con.execute("detach views")

@@ -1,0 +1,121 @@
+"""Verifying a release folder from the outside: nothing but the folder is needed.
+
+Belongs here: checks that anyone who downloads a release can repeat. Does not belong here: judging data against
+rules (`checks`), and mending anything.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.release.manifest import DatasetEntry, Manifest, ManifestError, read_manifest
+
+CHECKSUMS = "SHA256SUMS"
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def verify_release(folder: Path) -> list[str]:
+    """What is wrong with a release folder, one sentence each; empty when it verifies.
+
+    Compares every file with `SHA256SUMS` and the manifest, reads every Parquet and CSV file to its last row,
+    and compares columns and types with `datapackage.json`.
+    """
+    faults = list(_checksum_faults(folder))
+    try:
+        manifest = read_manifest(folder)
+    except ManifestError as error:
+        return [*faults, str(error)]
+    if folder.name != manifest.version and not folder.name.startswith("."):
+        faults.append(f"the folder is called {folder.name} but the manifest says {manifest.version}")
+    faults += _manifest_faults(folder, manifest)
+    for dataset in manifest.datasets:
+        faults += _dataset_faults(folder, dataset)
+    return faults
+
+
+def _checksum_faults(folder: Path) -> Iterator[str]:
+    path = folder / CHECKSUMS
+    if not path.exists():
+        yield f"{CHECKSUMS} is missing: this is not a complete release"
+        return
+    listed = dict(reversed(line.split("  ", 1)) for line in path.read_text(encoding="utf-8").splitlines())
+    present = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} - {CHECKSUMS}
+    for name in sorted(set(listed) - present):
+        yield f"{name}: listed in {CHECKSUMS} but missing"
+    for name in sorted(present - set(listed)):
+        yield f"{name}: not listed in {CHECKSUMS}; it was added after the release"
+    for name in sorted(present & set(listed)):
+        if sha256_of(folder / name) != listed[name]:
+            yield f"{name}: its bytes are not those that were released (SHA-256 differs); download it again"
+
+
+def _manifest_faults(folder: Path, manifest: Manifest) -> Iterator[str]:
+    entries = [*manifest.files, *(file for dataset in manifest.datasets for file in dataset.files)]
+    for entry in entries:
+        path = folder / entry.path
+        if path.exists() and path.stat().st_size != entry.bytes:
+            yield f"{entry.path}: has {path.stat().st_size} bytes where the manifest says {entry.bytes}"
+        if path.exists() and sha256_of(path) != entry.sha256:
+            yield f"{entry.path}: SHA-256 differs from the manifest"
+
+
+def _dataset_faults(folder: Path, dataset: DatasetEntry) -> Iterator[str]:
+    parquet = folder / f"{dataset.name}.parquet"
+    try:
+        table = pq.read_table(parquet)
+    except (OSError, pa.ArrowException):
+        yield f"{parquet.name}: cannot be read as Parquet"
+        return
+    if table.num_rows != dataset.rows:
+        yield f"{parquet.name}: has {table.num_rows} rows where the manifest says {dataset.rows}"
+    about = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    if about.get("schema_version") != dataset.schema_version or about.get("licence") != dataset.licence:
+        yield f"{parquet.name}: its metadata names another schema version or licence than the manifest"
+    yield from _column_faults(folder, dataset, table)
+    yield from _key_faults(dataset, table)
+    yield from _csv_faults(folder, dataset, table)
+
+
+def _column_faults(folder: Path, dataset: DatasetEntry, table: pa.Table) -> Iterator[str]:
+    package = orjson.loads((folder / "datapackage.json").read_bytes())
+    resource = next((r for r in package["resources"] if r["name"] == f"{dataset.name}-csv"), None)
+    described = [field["name"] for field in resource["schema"]["fields"]] if resource else []
+    if table.column_names != described:
+        yield f"{dataset.name}: columns differ between Parquet and datapackage.json"
+    for name, column in zip(described, table.columns, strict=False):
+        if column.null_count and not table.schema.field(name).nullable:
+            yield f"{dataset.name}: column {name} has empty cells although it may not"
+
+
+def _key_faults(dataset: DatasetEntry, table: pa.Table) -> Iterator[str]:
+    if table.num_rows and set(dataset.key) <= set(table.column_names):
+        distinct = table.select(list(dataset.key)).group_by(list(dataset.key)).aggregate([]).num_rows
+        if distinct != table.num_rows:
+            yield f"{dataset.name}: {table.num_rows - distinct} rows repeat the key {', '.join(dataset.key)}"
+
+
+def _csv_faults(folder: Path, dataset: DatasetEntry, table: pa.Table) -> Iterator[str]:
+    import csv
+    import io
+
+    path = folder / f"{dataset.name}.csv.gz"
+    try:
+        text = gzip.decompress(path.read_bytes()).decode("utf-8")
+    except (OSError, EOFError, UnicodeDecodeError):
+        yield f"{path.name}: cannot be read as gzipped UTF-8 text"
+        return
+    rows = list(csv.reader(io.StringIO(text, newline="")))
+    if len(rows) - 1 != dataset.rows or rows[0] != table.column_names:
+        yield f"{path.name}: rows or columns differ from {dataset.name}.parquet"

@@ -1,0 +1,128 @@
+"""Snapshots: the bytes of each source as received, named by hash, and the log of every attempt to fetch them.
+
+Belongs here: storing and finding snapshots on the local disk, atomically. Does not belong here: how bytes are
+fetched (`sources.http`, `pull`) and what they mean (`sources.reading`). Everything after this point replays
+offline from what stands here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+FetchStatus = Literal["new", "unchanged", "not_modified", "refused", "failed"]
+USABLE: frozenset[FetchStatus] = frozenset({"new", "unchanged", "not_modified"})
+
+
+class SnapshotError(Exception):
+    """A snapshot that is missing or damaged; the message names it and the remedy."""
+
+
+class Finding(BaseModel):
+    """Something about a file's shape that its publisher changed: a new or missing field."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rule: Literal["new_field", "missing_field"]
+    field: str
+
+
+class Fetch(BaseModel):
+    """One attempt to fetch one location of one source; refused and failed attempts are recorded too."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    location: str
+    status: FetchStatus
+    fetched_at: dt.datetime
+    as_of: dt.date
+    sha256: str | None = None
+    size_bytes: int | None = None
+    rows: int | None = None
+    layout: str | None = None
+    http_status: int | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+    message: str | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+class SnapshotStore:
+    """The snapshots of one home: `<source>/<sha256>.csv` and `<source>/fetches.jsonl`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put(self, source: str, data: bytes) -> tuple[str, bool]:
+        """Store bytes under their hash; returns the hash and whether they were new."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        path = self._path(source, sha256)
+        if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
+            return sha256, False
+        write_atomically(path, data)
+        return sha256, True
+
+    def read(self, source: str, sha256: str) -> bytes:
+        """The bytes of a snapshot. Errors: `SnapshotError` when they are gone or no longer match their name."""
+        path = self._path(source, sha256)
+        if not path.exists():
+            raise SnapshotError(f"{source}: snapshot {sha256[:12]} is in the fetch log but not on disk: pull again")
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise SnapshotError(f"{source}: snapshot {sha256[:12]} was changed on disk: delete it and pull again")
+        return data
+
+    def log(self, source: str, fetch: Fetch) -> None:
+        """Append one attempt to the source's fetch log."""
+        path = self.folder / source / "fetches.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(fetch.model_dump_json(exclude_none=True) + "\n")
+
+    def fetches(self, source: str, location: str | None = None) -> list[Fetch]:
+        """Every attempt in the order in which it was made, of one location or of all."""
+        path = self.folder / source / "fetches.jsonl"
+        if not path.exists():
+            return []
+        lines = path.read_text(encoding="utf-8").splitlines()
+        # A process killed while appending leaves at most one half line, at the end; the attempt it tells of
+        # will be made again.
+        complete = lines if not lines or lines[-1].endswith("}") else lines[:-1]
+        fetches = [Fetch.model_validate_json(line) for line in complete]
+        return [fetch for fetch in fetches if location is None or fetch.location == location]
+
+    def usable(self, source: str, location: str, *, every: bool) -> list[Fetch]:
+        """The fetches whose snapshots count, oldest first: each change of content, or only the newest.
+
+        The day of an unchanged content is the day it was first seen.
+        """
+        changes: list[Fetch] = []
+        for fetch in self.fetches(source, location):
+            if fetch.status in USABLE and (not changes or changes[-1].sha256 != fetch.sha256):
+                changes.append(fetch)
+        return changes if every else changes[-1:]
+
+    def _path(self, source: str, sha256: str) -> Path:
+        return self.folder / source / f"{sha256}.csv"
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees all of it or none, also after a power cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

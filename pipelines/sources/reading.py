@@ -1,0 +1,160 @@
+"""Strict reading of a source's CSV file against its contract.
+
+Belongs here: decoding, the check of a file's shape, choosing the layout, and keeping only the fields that the
+contract reads. Does not belong here: fetching, typing and judging values; those are `http` and the warehouse.
+Every field is either read, or known and ignored, or dropped because it is personal, or reported the day it
+appears. A malformed file is refused whole: a shifted column must never be read as another one.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pipelines.contract import Contract, Layout
+
+MARKUP = ("<!doctype", "<html", "<?xml", "<head", "<body", "<script")
+NEW_FIELD, MISSING_FIELD = "new_field", "missing_field"
+
+
+class RefusedFile(Exception):  # noqa: N818 - a verdict about a file, not a fault of ours
+    """A file that is refused whole; the message names the source, the place in the file and what to do."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A file's rows reduced to the contract's columns, as text; `line_numbers` are those of the file.
+
+    `kept` is the file again as CSV, but only with the fields that are read: what may go to disk when the
+    contract does not allow to store the file as received.
+    """
+
+    layout: str
+    columns: tuple[str, ...]
+    rows: list[list[str]]
+    line_numbers: list[int]
+    new_fields: tuple[str, ...]
+    missing_fields: tuple[str, ...]
+    kept: bytes
+
+
+def read_csv(data: bytes, contract: Contract) -> Reading:
+    """Read a source file strictly.
+
+    Errors: `RefusedFile` for HTML, a wrong encoding, rows that are not as wide as the header, a header given
+    twice, an empty file, or a header that fits no known layout.
+    """
+    source = contract.name
+    text = _decode(data, source)
+    header, rows, line_numbers = _split(text, source)
+    layout = _choose_layout(header, contract)
+    fields = {column.name: column.field_in(layout.name) for column in _own_columns(contract)}
+    position = {field: index for index, field in enumerate(header)}
+    read = [(name, position[field]) for name, field in fields.items() if field in position]
+    known = {*filter(None, fields.values()), *layout.ignored, *contract.dropped}
+    missing = tuple(
+        column.field_in(layout.name) or ""
+        for column in _own_columns(contract)
+        if not column.optional and (field := column.field_in(layout.name)) and field not in position
+    )
+    indexes = [index for _, index in read]
+    kept_rows = [[row[index] for index in indexes] for row in rows]
+    return Reading(
+        layout=layout.name,
+        columns=tuple(name for name, _ in read),
+        rows=kept_rows,
+        line_numbers=line_numbers,
+        new_fields=tuple(field for field in header if field not in known),
+        missing_fields=missing,
+        kept=_to_csv([header[index] for index in indexes], kept_rows),
+    )
+
+
+def _own_columns(contract: Contract) -> Iterator:  # type: ignore[type-arg]
+    from pipelines.contract import PROVENANCE
+
+    return (column for column in contract.columns if column.name not in PROVENANCE)
+
+
+def _decode(data: bytes, source: str) -> str:
+    start = data[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if any(start.startswith(tag.encode()) for tag in MARKUP):
+        raise RefusedFile(
+            f"{source}: got a web page instead of CSV (the file begins with markup): "
+            f"check the address, the publisher may have moved the file or be showing an error page"
+        )
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise RefusedFile(
+            f"{source}: line {line} is not UTF-8 (byte 0x{data[error.start]:02x}): "
+            f"the file is in another encoding, perhaps cp1252; ask the publisher or convert it"
+        ) from None
+    if "\x00" in text:
+        raise RefusedFile(f"{source}: the file holds NUL bytes: it is damaged or not a text file")
+    return text
+
+
+def _split(text: str, source: str) -> tuple[list[str], list[list[str]], list[int]]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = [field.strip() for field in next(reader, [])]
+        _check_header(header, source)
+        rows, line_numbers, start = [], [], reader.line_num + 1
+        for row in reader:
+            if row and len(row) != len(header):
+                raise RefusedFile(
+                    f"{source}: line {start} has {len(row)} fields where the header has {len(header)}: "
+                    f"refused whole, since columns may have shifted; ask the publisher to repair the file"
+                )
+            if row:
+                rows.append(row)
+                line_numbers.append(start)
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise RefusedFile(f"{source}: line {reader.line_num}: broken CSV ({error}): refused whole") from None
+    if not rows:
+        raise RefusedFile(f"{source}: the file has a header and no rows: an empty file is never a good answer")
+    return header, rows, line_numbers
+
+
+def _check_header(header: Sequence[str], source: str) -> None:
+    if not any(header):
+        raise RefusedFile(f"{source}: the file is empty")
+    if twice := sorted({field for field in header if header.count(field) > 1}):
+        raise RefusedFile(f"{source}: the header names {', '.join(twice)} twice: refused whole")
+
+
+def _choose_layout(header: Sequence[str], contract: Contract) -> Layout:
+    """The layout that leaves the fewest fields missing or new; refused when required fields are missing."""
+    present = set(header)
+
+    def distance(layout: Layout) -> tuple[int, int]:
+        columns = list(_own_columns(contract))
+        fields = {c.field_in(layout.name) for c in columns} - {None}
+        wanted = {c.field_in(layout.name) for c in columns if not c.optional} - {None}
+        return len(wanted - present), len(present - fields - set(layout.ignored) - set(contract.dropped))
+
+    best = min(contract.layouts, key=lambda layout: (sum(distance(layout)), distance(layout)))
+    lacking = [
+        field
+        for column in _own_columns(contract)
+        if column.required and (field := column.field_in(best.name)) and field not in present
+    ]
+    if lacking:
+        raise RefusedFile(
+            f"{contract.name}: the header lacks {', '.join(lacking)} and fits no known layout "
+            f"({', '.join(layout.name for layout in contract.layouts)}): compare it with {contract.path.name}"
+        )
+    return best
+
+
+def _to_csv(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return out.getvalue().encode("utf-8")

@@ -1,0 +1,333 @@
+"""The DuckDB warehouse: loading sources, building tables from SQL, and the split of good rows from quarantine.
+
+Belongs here: everything that talks to DuckDB. Does not belong here: what a table means (contracts and SQL
+files say that) and the verdict on a finished table (`checks`). One process writes; others open it read-only.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.contract import PROVENANCE, Contract, Rule, quote, row_rule, to_ddl
+
+log = logging.getLogger(__name__)
+
+SCHEMAS = ("source", "clean", "model", "public", "quarantine", "published")
+WHITE_SPACE = "' \t\r\n' || chr(160)"
+ISSUES_DDL = """
+create table if not exists quarantine.issues (
+  dataset varchar, source varchar, rule varchar, severity varchar, responsibility varchar,
+  row_count bigint, first_seen_on date, detail varchar
+)"""
+
+
+class WarehouseError(Exception):
+    """A table that could not be built; the message names the table, the reason and what to do."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """A Python function that SQL may call by name; types are DuckDB's."""
+
+    call: Callable[..., Any]
+    arguments: tuple[str, ...]
+    returns: str
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """Rows of one snapshot as text: `columns` are the contract's, `rows` as wide as `columns`."""
+
+    sha256: str
+    as_of: Any
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    line_numbers: Sequence[int]
+
+
+@dataclass(frozen=True)
+class TableResult:
+    """What building one table did: row counts and how many rows broke which rule."""
+
+    table: str
+    rows_in: int
+    rows_out: int
+    seconds: float
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+    warnings: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def rows_quarantined(self) -> int:
+        """How many rows went to quarantine; a row that breaks two rules counts once."""
+        return self.rows_in - self.rows_out
+
+
+@contextmanager
+def open_warehouse(
+    path: Path, functions: Mapping[str, Function] | None = None, *, read_only: bool = False
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the warehouse, with its schemas and the functions that SQL files may call.
+
+    Errors: `WarehouseError` when another process holds the file, or when there is none to read.
+    """
+    if not read_only:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        con = duckdb.connect(str(path), read_only=read_only)
+    except duckdb.IOException as error:
+        reason = "another process is writing it" if "lock" in str(error) else "there is none yet, or it is damaged"
+        raise WarehouseError(f"cannot open {path.name}: {reason}; wait for the run, or publish first") from None
+    try:
+        con.execute("set timezone = 'UTC'; set preserve_insertion_order = true; set enable_progress_bar = false")
+        if not read_only:
+            for schema in SCHEMAS:
+                con.execute(f"create schema if not exists {schema}")
+            con.execute(ISSUES_DDL)
+        for name, function in (functions or {}).items():
+            con.create_function(
+                name,
+                function.call,
+                [duckdb.sqltype(a) for a in function.arguments],
+                duckdb.sqltype(function.returns),
+                null_handling="special",  # type: ignore[arg-type]
+            )
+        yield con
+    finally:
+        con.close()
+
+
+@contextmanager
+def rolled_back_on_error(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Leave no half-done transaction behind when a step fails, so that the connection can be used again."""
+    try:
+        yield
+    except BaseException:
+        with suppress(duckdb.TransactionException):  # there is nothing to roll back
+            con.rollback()
+        raise
+
+
+def load_source(
+    con: duckdb.DuckDBPyConnection, contract: Contract, batches: Sequence[Incoming]
+) -> TableResult:
+    """Build `source.<name>` from snapshots: text is trimmed and cast, rows that break a rule are quarantined.
+
+    No batches (a source that is off) builds an empty table. Errors: `WarehouseError` when more rows break
+    critical rules than the contract tolerates; the table of the last good run then stays.
+    """
+    started = time.perf_counter()
+    names = [c.name for c in contract.columns if c.name not in PROVENANCE]
+    con.register("incoming", _as_arrow(batches, names))
+    typed = ", ".join(
+        f'nullif(trim("{n}", {WHITE_SPACE}), \'\') as "raw_{n}", '
+        f'try_cast(nullif(trim("{n}", {WHITE_SPACE}), \'\') as {c.sql_type}) as "{n}"'
+        for c in contract.columns
+        if (n := c.name) not in PROVENANCE
+    )
+    con.execute(f"create or replace temp table staged as select {typed}, {', '.join(PROVENANCE)} from incoming")
+    con.unregister("incoming")
+    kept = [f'"raw_{n}" as "{n}"' for n in names] + list(PROVENANCE)
+    return _split(con, contract, kept, "source", started)
+
+
+def _as_arrow(batches: Sequence[Incoming], names: Sequence[str]) -> pa.Table:
+    text = {name: pa.string() for name in names}
+    schema = pa.schema(
+        [*text.items(), ("snapshot_sha256", pa.string()), ("snapshot_on", pa.date32()), ("source_row", pa.int64())]
+    )
+    tables = []
+    for batch in batches:
+        given = dict(zip(batch.columns, zip(*batch.rows, strict=True), strict=True))
+        size = len(batch.rows)
+        arrays = [pa.array(given.get(name, [None] * size), pa.string()) for name in names]
+        arrays += [
+            pa.array([batch.sha256] * size, pa.string()),
+            pa.array([batch.as_of] * size, pa.date32()),
+            pa.array(batch.line_numbers, pa.int64()),
+        ]
+        tables.append(pa.Table.from_arrays(arrays, schema=schema))
+    return pa.concat_tables(tables) if tables else schema.empty_table()
+
+
+def build_table(
+    con: duckdb.DuckDBPyConnection, table: str, sql: str, grain: str, contract: Contract | None = None
+) -> TableResult:
+    """Build one `clean`, `model` or `public` table from its query, replacing it as a whole.
+
+    With a contract the result must have exactly its columns; rows that break a critical rule go to
+    `quarantine`. Errors: `WarehouseError` naming the table and what is wrong with it.
+    """
+    started = time.perf_counter()
+    try:
+        if contract is None:
+            con.execute(f"create or replace table {table} as {sql}")
+            con.execute(f"comment on table {table} is {quote(grain)}")
+            rows = _count(con, table)
+            return TableResult(table, rows, rows, time.perf_counter() - started)
+        con.execute(f"create or replace temp table found as {sql}")
+        _check_columns(con, contract)
+        typed = ", ".join(f'cast("{c.name}" as {c.sql_type}) as "{c.name}"' for c in contract.columns)
+        con.execute(f"create or replace temp table staged as select {typed} from found")
+        con.execute("drop table found")
+    except duckdb.Error as error:
+        raise WarehouseError(f"{table}: the query failed: {_first_line(error)}") from None
+    kept = [f'cast("{c.name}" as varchar) as "{c.name}"' for c in contract.columns]
+    return _split(con, contract, kept, "us", started)
+
+
+def _first_line(error: Exception) -> str:
+    """The engine's reason without the values that it may quote after it."""
+    return str(error).strip().splitlines()[0].split(" when casting")[0]
+
+
+def _check_columns(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    found = [row[0] for row in con.execute("describe found").fetchall()]
+    wanted = [column.name for column in contract.columns]
+    lacking, extra = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
+    if lacking or extra:
+        raise WarehouseError(
+            f"{contract.table}: the query lacks {lacking or 'nothing'} and has {extra or 'nothing'} besides "
+            f"what {contract.path.name} names: change the contract and its version, or the query"
+        )
+
+
+def _split(
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    kept: Sequence[str],
+    responsibility: Literal["source", "us"],
+    started: float,
+) -> TableResult:
+    """Split `staged` into the table and its quarantine, and note every broken rule as an issue."""
+    rules = [rule for rule in contract.all_rules() if rule.per_row]
+    critical = _broken([r for r in rules if r.severity == "critical"], contract)
+    warning = _broken([r for r in rules if r.severity == "warning"], contract)
+    con.execute(
+        f"create or replace temp table judged as "
+        f"select *, {critical} as broken_rules, {warning} as doubted_rules from staged"
+    )
+    rows_in = _count(con, "judged")
+    quarantine = f"quarantine.{contract.layer}__{contract.name}"
+    con.execute(
+        f"create or replace table {quarantine} as "
+        f"select {', '.join(kept)}, broken_rules from judged where broken_rules <> ''"
+    )
+    quarantined, warnings = _per_rule(con, "broken_rules"), _per_rule(con, "doubted_rules")
+    _note_issues(con, contract, rules, {**quarantined, **warnings}, responsibility)
+    bad = _count(con, quarantine)
+    if rows_in and 100 * bad / rows_in > contract.max_quarantine_percent:
+        raise WarehouseError(
+            f"{contract.table}: {bad} of {rows_in} rows break critical rules "
+            f"({', '.join(f'{rule} {n}' for rule, n in sorted(quarantined.items()))}), more than the "
+            f"{contract.max_quarantine_percent:g} % that the contract tolerates; see {quarantine}"
+        )
+    con.execute("begin")
+    con.execute(to_ddl(contract))
+    columns = ", ".join(f'"{column.name}"' for column in contract.columns)
+    order = ", ".join(contract.key or ("snapshot_on", "snapshot_sha256", "source_row"))
+    con.execute(
+        f"insert into {contract.table} select {columns} from judged where broken_rules = '' order by {order}"
+    )
+    con.execute("commit")
+    con.execute("drop table staged; drop table judged")
+    return TableResult(
+        contract.table, rows_in, rows_in - bad, time.perf_counter() - started, quarantined, warnings
+    )
+
+
+def _broken(rules: Sequence[Rule], contract: Contract) -> str:
+    """An SQL text expression: the names of the broken rules with commas between, empty when none is broken."""
+    cases = [f"case when {row_rule(rule, contract)} then {quote(rule.name)} end" for rule in rules]
+    return f"concat_ws(',', {', '.join(cases)})" if cases else "''"
+
+
+def _per_rule(con: duckdb.DuckDBPyConnection, column: str) -> dict[str, int]:
+    rows = con.execute(
+        f"select rule, count(*) from (select unnest(string_split({column}, ',')) as rule from judged) as each "
+        f"where rule <> '' group by rule order by rule"
+    ).fetchall()
+    return dict(rows)
+
+
+def _note_issues(
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    rules: Sequence[Rule],
+    counts: Mapping[str, int],
+    responsibility: Literal["source", "us"],
+) -> None:
+    con.execute("delete from quarantine.issues where dataset = ? and detail is null", [contract.table])
+    by_name = {rule.name: rule for rule in rules}
+    source = contract.name if contract.layer == "source" else None
+    since = "min(snapshot_on)" if contract.layer == "source" else "cast(null as date)"
+    for rule, rows in sorted(counts.items()):
+        flag = "broken_rules" if by_name[rule].severity == "critical" else "doubted_rules"
+        con.execute(
+            f"insert into quarantine.issues select ?, ?, ?, ?, ?, ?, {since}, null from judged "
+            f"where list_contains(string_split({flag}, ','), ?)",
+            [contract.table, source, rule, by_name[rule].severity, responsibility, rows, rule],
+        )
+
+
+def note_findings(
+    con: duckdb.DuckDBPyConnection, contract: Contract, findings: Sequence[tuple[str, str, Any]]
+) -> None:
+    """Note what publishers changed about a file's shape: `(rule, field, day)`, as issues of the source."""
+    con.execute("delete from quarantine.issues where dataset = ? and detail is not null", [contract.table])
+    for rule, field_name, day in findings:
+        con.execute(
+            "insert into quarantine.issues values (?, ?, ?, 'warning', 'source', 1, ?, ?)",
+            [contract.table, contract.name, rule, day, field_name],
+        )
+
+
+def attach_published(
+    con: duckdb.DuckDBPyConnection, contracts: Sequence[Contract], release: Path | None
+) -> None:
+    """Make `published.<dataset>` the dataset as last released; empty before the first release."""
+    for contract in contracts:
+        file = release / f"{contract.name}.parquet" if release else None
+        columns = ", ".join(f'cast(null as {c.sql_type}) as "{c.name}"' for c in contract.columns)
+        if file and file.exists():
+            names = [row[0] for row in con.execute(f"describe from {_parquet(file)}").fetchall()]
+            columns = ", ".join(
+                f'cast("{c.name}" as {c.sql_type}) as "{c.name}"'
+                if c.name in names
+                else f'cast(null as {c.sql_type}) as "{c.name}"'
+                for c in contract.columns
+            )
+            origin = f"from {_parquet(file)}"
+        else:
+            origin = "where false"
+        con.execute(f"create or replace table published.{contract.name} as select {columns} {origin}")
+
+
+def _parquet(file: Path) -> str:
+    return f"read_parquet({quote(str(file))})"
+
+
+def columns_of(con: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Columns and types of tables, in order: `{table: {column: type}}`; unknown tables are left out."""
+    rows = con.execute(
+        "select schema_name || '.' || table_name, column_name, data_type from duckdb_columns() "
+        "where not internal order by 1, column_index"
+    ).fetchall()
+    wanted, found = set(tables), {}
+    for table, column, data_type in rows:
+        if table in wanted:
+            found.setdefault(table, {})[column] = data_type
+    return found
+
+
+def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
+    row = con.execute(f"select count(*) from {table}").fetchone()
+    return int(row[0]) if row else 0

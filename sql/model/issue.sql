@@ -1,0 +1,163 @@
+-- one row per rule, dataset and source that something in the inputs does not satisfy
+-- Row rules of the contracts are counted elsewhere (quarantine.issues); here stands what only a join can see.
+with account_fault as (
+  select
+    case when seen.handle is null then 'account_unusable' else 'account_repaired' end as rule,
+    seen.source,
+    seen.snapshot_on
+  from model.official_account_sighting as seen
+  where seen.fault is not null
+),
+
+candidate_fault as (
+  select
+    'candidate_account_' || account.fault as rule,
+    account.snapshot_on
+  from clean.candidate_account as account
+  where account.fault is not null
+),
+
+shared as (
+  select
+    account.platform,
+    account.handle,
+    min(account.source) as source,
+    min(account.first_seen_on) as first_seen_on
+  from model.official_account as account
+  where account.valid_to is null
+  group by account.platform, account.handle
+  having count(distinct account.authority_code) > 1
+),
+
+roster_council as (
+  select
+    seat.council_key,
+    min(seat.snapshot_on) as snapshot_on,
+    count(distinct name.authority_code) as authorities
+  from clean.councillor_seat as seat
+  left join model.authority_name as name
+    on name.name_key = seat.council_key
+    and seat.snapshot_on between name.valid_from and name.valid_to
+  group by seat.council_key
+),
+
+issue as (
+  select
+    account_fault.rule,
+    'authority_accounts' as dataset,
+    account_fault.source,
+    account_fault.snapshot_on as seen_on
+  from account_fault
+  union all
+  select
+    'account_of_unknown_authority' as rule,
+    'authority_accounts' as dataset,
+    seen.source,
+    seen.snapshot_on as seen_on
+  from model.official_account_sighting as seen
+  where seen.authority_code is null
+  union all
+  select
+    'account_on_dissolved_authority' as rule,
+    'authority_accounts' as dataset,
+    account.source,
+    account.first_seen_on as seen_on
+  from model.official_account as account
+  where account.status = 'dissolved'
+  union all
+  select
+    'account_on_split_authority' as rule,
+    'authority_accounts' as dataset,
+    account.source,
+    account.first_seen_on as seen_on
+  from model.official_account as account
+  where account.status = 'dissolved' and account.successors > 1
+  union all
+  select
+    'account_shared_by_authorities' as rule,
+    'authority_accounts' as dataset,
+    shared.source,
+    shared.first_seen_on as seen_on
+  from shared
+  union all
+  select
+    candidate_fault.rule,
+    'account_adoption' as dataset,
+    'democracy_club_candidates' as source,
+    candidate_fault.snapshot_on as seen_on
+  from candidate_fault
+  union all
+  select
+    'ballot_not_for_council' as rule,
+    'account_adoption' as dataset,
+    'democracy_club_candidates' as source,
+    min(candidacy.snapshot_on) as seen_on
+  from clean.candidacy as candidacy
+  where not candidacy.is_for_council
+  group by candidacy.ballot_paper_id
+  union all
+  select
+    'ballot_for_unknown_council' as rule,
+    'account_adoption' as dataset,
+    'democracy_club_candidates' as source,
+    min(candidacy.snapshot_on) as seen_on
+  from model.council_election as election
+  join clean.candidacy as candidacy on candidacy.ballot_paper_id = election.ballot_paper_id
+  where election.authority_code is null
+  group by election.ballot_paper_id
+  union all
+  select
+    'candidate_match_ambiguous' as rule,
+    'account_adoption' as dataset,
+    'democracy_club_candidates' as source,
+    match.snapshot_on as seen_on
+  from model.candidate_match as match
+  where match.outcome = 'ambiguous'
+  union all
+  select
+    'roster_of_unknown_council' as rule,
+    'account_adoption' as dataset,
+    'open_council_data_councillors' as source,
+    roster_council.snapshot_on as seen_on
+  from roster_council
+  where roster_council.authorities <> 1
+  union all
+  select
+    'seats_differ_from_control' as rule,
+    'authorities' as dataset,
+    'open_council_data_councillors' as source,
+    seats.as_of_on as seen_on
+  from model.authority_seats as seats
+  where seats.seats <> seats.control_seats and seats.control_year >= date_part('year', seats.as_of_on)
+  union all
+  select
+    'gss_code_out_of_date' as rule,
+    'authorities' as dataset,
+    'authority_register' as source,
+    changes.snapshot_on as seen_on
+  from clean.gss_change as changes
+  join clean.authority as authority
+    on authority.authority_code = changes.authority_code
+    and authority.gss_code = changes.former_gss_code
+  union all
+  select
+    'authority_unknown_to_register' as rule,
+    'authorities' as dataset,
+    'lgsf_councils' as source,
+    councils.snapshot_on as seen_on
+  from source.lgsf_councils as councils
+  anti join clean.authority as authority on authority.authority_code = councils.authority_code
+)
+
+select
+  issue.rule,
+  issue.dataset,
+  issue.source,
+  case
+    when issue.rule in ('ballot_not_for_council', 'candidate_match_ambiguous') then 'us'
+    else 'source'
+  end as responsibility,
+  count(*) as rows_affected,
+  min(issue.seen_on) as first_seen_on
+from issue
+group by issue.rule, issue.dataset, issue.source

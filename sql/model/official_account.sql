@@ -1,0 +1,139 @@
+-- one row per official account, owner and period in which it held
+-- The curated list is believed before any other source. An account on a dissolved body moves to the body that
+-- took over only if that has no account of its own on the platform and bears the same short name (as Somerset
+-- and North Yorkshire do): a district's account is not its successor's.
+with version as (
+  select
+    curated.source,
+    curated.authority_code,
+    curated.platform,
+    curated.handle,
+    curated.account_id,
+    curated.valid_from,
+    curated.valid_to,
+    curated.first_seen_on,
+    curated.evidence_url,
+    curated.checked_on
+  from model.official_account_version as curated
+  where curated.source = 'official_accounts'
+  union all
+  select
+    listed.source,
+    listed.authority_code,
+    listed.platform,
+    listed.handle,
+    listed.account_id,
+    listed.valid_from,
+    listed.valid_to,
+    listed.first_seen_on,
+    listed.evidence_url,
+    listed.checked_on
+  from model.official_account_version as listed
+  anti join model.official_account_version as curated
+    on curated.source = 'official_accounts'
+    and curated.authority_code = listed.authority_code
+    and curated.platform = listed.platform
+    and curated.handle = listed.handle
+  where listed.source <> 'official_accounts'
+),
+
+own as (
+  select distinct
+    version.authority_code,
+    version.platform
+  from version
+  where version.valid_to is null
+),
+
+successor as (
+  select
+    succession.authority_code,
+    min(succession.successor_code) as successor_code,
+    count(*) as successors
+  from model.authority_succession as succession
+  where succession.is_final
+  group by succession.authority_code
+),
+
+placed as (
+  select
+    version.source,
+    version.authority_code,
+    version.platform,
+    version.handle,
+    version.account_id,
+    version.valid_from,
+    version.valid_to,
+    version.first_seen_on,
+    version.evidence_url,
+    version.checked_on,
+    authority.valid_to as dissolved_on,
+    successor.successors,
+    case when successor.successors = 1 then successor.successor_code end as successor_code,
+    coalesce(
+      successor.successors = 1
+      and version.valid_to is null
+      and heir.nice_name = authority.nice_name
+      and own.authority_code is null,
+      false
+    ) as is_inherited
+  from version
+  join clean.authority as authority on authority.authority_code = version.authority_code
+  left join successor on successor.authority_code = version.authority_code
+  left join clean.authority as heir on heir.authority_code = successor.successor_code
+  left join own
+    on own.authority_code = successor.successor_code
+    and own.platform = version.platform
+),
+
+owned as (
+  select
+    placed.source,
+    case when placed.is_inherited then placed.successor_code else placed.authority_code end as authority_code,
+    placed.authority_code as listed_authority_code,
+    placed.platform,
+    placed.handle,
+    placed.account_id,
+    placed.first_seen_on,
+    placed.evidence_url,
+    placed.checked_on,
+    placed.successors,
+    placed.is_inherited,
+    -- An account on a dissolved body ended with it, whatever a later list still says; when it began is then
+    -- unknown if it was first seen only after that.
+    case
+      when not placed.is_inherited and placed.valid_from > placed.dissolved_on then null
+      else placed.valid_from
+    end as valid_from,
+    case
+      when placed.is_inherited then placed.valid_to
+      else least(placed.valid_to, placed.dissolved_on)
+    end as valid_to,
+    not placed.is_inherited and placed.dissolved_on is not null as is_dissolved
+  from placed
+)
+
+select
+  owned.source,
+  owned.authority_code,
+  owned.listed_authority_code,
+  owned.platform,
+  owned.handle,
+  owned.account_id,
+  owned.valid_from,
+  owned.valid_to,
+  owned.first_seen_on,
+  owned.evidence_url,
+  owned.checked_on,
+  owned.successors,
+  case
+    when owned.is_dissolved then 'dissolved'
+    when owned.is_inherited then 'inherited'
+    when owned.valid_to is null then 'active'
+    when lead(owned.handle) over (
+      partition by owned.authority_code, owned.platform, owned.source
+      order by owned.first_seen_on, owned.valid_to nulls last, owned.handle
+    ) <> owned.handle then 'renamed'
+    else 'ended'
+  end as status
+from owned

@@ -1,0 +1,85 @@
+-- one row per source, authority, account and unbroken run of snapshots that name it
+-- A source speaks anew with each of its snapshots: a handle that is gone from the next one ended the day before
+-- it. A source that states dates itself is believed.
+with snapshot as (
+  select
+    taken.source,
+    taken.snapshot_on,
+    row_number() over (partition by taken.source order by taken.snapshot_on) as snapshot_no,
+    lead(taken.snapshot_on) over (partition by taken.source order by taken.snapshot_on) as next_snapshot_on
+  from clean.official_account_snapshot as taken
+),
+
+sighting as (
+  select
+    seen.source,
+    seen.authority_code,
+    seen.platform,
+    seen.handle,
+    seen.snapshot_on,
+    max(seen.account_id) as account_id,
+    max(seen.valid_from) as valid_from,
+    max(seen.valid_to) as valid_to,
+    max(seen.evidence_url) as evidence_url,
+    max(seen.checked_on) as checked_on
+  from model.official_account_sighting as seen
+  where seen.authority_code is not null and seen.handle is not null
+  group by seen.source, seen.authority_code, seen.platform, seen.handle, seen.snapshot_on
+),
+
+numbered as (
+  select
+    sighting.source,
+    sighting.authority_code,
+    sighting.platform,
+    sighting.handle,
+    sighting.snapshot_on,
+    sighting.account_id,
+    sighting.valid_from,
+    sighting.valid_to,
+    sighting.evidence_url,
+    sighting.checked_on,
+    snapshot.next_snapshot_on,
+    snapshot.snapshot_no - row_number() over (
+      partition by sighting.source, sighting.authority_code, sighting.platform, sighting.handle
+      order by sighting.snapshot_on
+    ) as run_no
+  from sighting
+  join snapshot
+    on snapshot.source = sighting.source
+    and snapshot.snapshot_on = sighting.snapshot_on
+),
+
+run as (
+  select
+    numbered.source,
+    numbered.authority_code,
+    numbered.platform,
+    numbered.handle,
+    numbered.run_no,
+    min(numbered.snapshot_on) as first_seen_on,
+    max(numbered.snapshot_on) as last_seen_on
+  from numbered
+  group by numbered.source, numbered.authority_code, numbered.platform, numbered.handle, numbered.run_no
+)
+
+select
+  run.source,
+  run.authority_code,
+  run.platform,
+  run.handle,
+  newest.account_id,
+  coalesce(newest.valid_from, run.first_seen_on) as valid_from,
+  coalesce(newest.valid_to, cast(newest.next_snapshot_on - interval 1 day as date)) as valid_to,
+  run.first_seen_on,
+  run.last_seen_on,
+  newest.evidence_url,
+  newest.checked_on
+from run
+join numbered as newest
+  on newest.source = run.source
+  and newest.authority_code = run.authority_code
+  and newest.platform = run.platform
+  and newest.handle = run.handle
+  and newest.run_no = run.run_no
+  and newest.snapshot_on = run.last_seen_on

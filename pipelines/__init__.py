@@ -1,0 +1,1 @@
+"""The open data publisher on councillors' digital engagement."""

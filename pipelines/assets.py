@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +18,7 @@ from typing import Any
 
 import dagster as dg
 import duckdb
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from pipelines import contract as contracts_module
 from pipelines.checks import Verdict, check_table
@@ -102,7 +102,7 @@ class Workplace(dg.ConfigurableResource):  # type: ignore[type-arg]
     sources: str = "sample"
     offline: bool = False
     contact: str = DEFAULT_CONTACT
-    private_hosts: list[str] = []
+    private_hosts: list[str] = Field(default_factory=list)
     released_on: str | None = None
     _open: ExitStack | None = PrivateAttr(default=None)
     _con: Any = PrivateAttr(default=None)
@@ -146,7 +146,7 @@ class Workplace(dg.ConfigurableResource):  # type: ignore[type-arg]
         with rolled_back_on_error(self._con):
             yield self._con
 
-    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - dagster's signature
         """Close the warehouse."""
         if self._open is not None:
             self._open.close()
@@ -162,7 +162,8 @@ def _plain_failures() -> Iterator[None]:
     try:
         yield
     except EXPECTED as error:
-        raise dg.Failure(description=str(error), allow_retries=isinstance(error, PullError)) from None
+        again = isinstance(error, PullError) and error.is_transient
+        raise dg.Failure(description=str(error), allow_retries=again) from None
 
 
 def asset_key(table: str) -> dg.AssetKey:
@@ -200,9 +201,7 @@ def snapshot_asset(contract: Contract) -> dg.AssetsDefinition:
         state = "off" if not locations else "offline" if workplace.offline else ", ".join(sorted(set(states)))
         rows = sum(fetch.rows or 0 for fetch in fetches)
         _report("snapshots", contract.name, f"{state}, {len(fetches)} files, {rows} rows")
-        return dg.MaterializeResult(
-            metadata={"state": state, "files": len(fetches), "dagster/row_count": rows}
-        )
+        return dg.MaterializeResult(metadata={"state": state, "files": len(fetches), "dagster/row_count": rows})
 
     return pull
 
@@ -210,13 +209,6 @@ def snapshot_asset(contract: Contract) -> dg.AssetsDefinition:
 def source_asset(contract: Contract) -> dg.AssetsDefinition:
     """The asset that loads a source's snapshots into its typed table, with quarantine and verdict."""
 
-    @dg.asset(
-        key=asset_key(contract.table),
-        deps=[["snapshots", contract.name]],
-        pool=POOL,
-        kinds={"duckdb"},
-        **_common(contract.table, contract, f"{contract.purpose} {contract.limitations}"),
-    )
     def load(workplace: Workplace) -> dg.MaterializeResult:  # type: ignore[type-arg]
         locations = workplace.source_list.of(contract.name)
         with _plain_failures(), workplace.warehouse() as con:
@@ -230,7 +222,8 @@ def source_asset(contract: Contract) -> dg.AssetsDefinition:
             )
         return _table_result(result, contract, verdict, {"state": "on" if locations else "off"})
 
-    return load
+    shared = _common(contract.table, contract, f"{contract.purpose} {contract.limitations}")
+    return _asset(load, deps=[["snapshots", contract.name]], kinds={"duckdb"}, **shared)
 
 
 # --- tables from SQL ----------------------------------------------------------------------------------------
@@ -241,14 +234,6 @@ def table_asset(query: Query, contract: Contract | None) -> dg.AssetsDefinition:
     reads = PROJECT.upstream(query)
     purpose = f"{contract.purpose} {contract.limitations}" if contract else query.grain.capitalize() + "."
 
-    @dg.asset(
-        key=asset_key(query.table),
-        deps=[asset_key(table) for table in sorted(reads)],
-        pool=POOL,
-        kinds={"duckdb", "sql"},
-        code_version=_short_hash(query.text),
-        **_common(query.table, contract, purpose),
-    )
     def build(workplace: Workplace) -> dg.MaterializeResult:  # type: ignore[type-arg]
         with _plain_failures(), workplace.warehouse() as con:
             if any(table.startswith("published.") for table in query.reads):
@@ -258,7 +243,13 @@ def table_asset(query: Query, contract: Contract | None) -> dg.AssetsDefinition:
             schema = columns_of(con, [query.table, *reads])
         return _table_result(result, contract, verdict, _traced(query, schema))
 
-    return build
+    return _asset(
+        build,
+        deps=[asset_key(table) for table in sorted(reads)],
+        kinds={"duckdb", "sql"},
+        code_version=_short_hash(query.text),
+        **_common(query.table, contract, purpose),
+    )
 
 
 def _traced(query: Query, schema: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
@@ -343,9 +334,16 @@ def release_input(workplace: Workplace) -> ReleaseInput:
 # --- what all tables share ----------------------------------------------------------------------------------
 
 
+def _asset(build: Callable[..., Any], **settings: Any) -> dg.AssetsDefinition:
+    """An asset that writes to the warehouse."""
+    definition: dg.AssetsDefinition = dg.asset(pool=POOL, **settings)(build)
+    return definition
+
+
 def _common(table: str, contract: Contract | None, description: str) -> dict[str, Any]:
     """Group, owners, description, column schema, freshness and checks of a table's asset."""
     shared: dict[str, Any] = {
+        "key": asset_key(table),
         "group_name": table.split(".")[0],
         "owners": OWNERS,
         "description": description,

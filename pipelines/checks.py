@@ -64,14 +64,12 @@ def check_table(con: duckdb.DuckDBPyConnection, contract: Contract, *, sample: b
 
     A rule that cannot be evaluated counts as failed.
     """
-    gx = _great_expectations()
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
+    gx, context = _great_expectations()
     specs = to_suite_spec(contract, sample=sample)
     source = context.data_sources.add_duckdb_connection(
-        "warehouse", connection_string="duckdb:///:memory:", kwargs=_engine_arguments(con)
+        contract.table, connection_string="duckdb:///:memory:", kwargs=_engine_arguments(con)
     )
-    asset = source.add_query_asset(contract.name, query=f"select * from {contract.table}")  # noqa: S608
+    asset = source.add_query_asset(contract.name, query=f"select * from {contract.table}")
     batch = asset.add_batch_definition_whole_table("all").get_batch()
     suite = gx.ExpectationSuite(
         name=contract.table,
@@ -83,11 +81,10 @@ def check_table(con: duckdb.DuckDBPyConnection, contract: Contract, *, sample: b
         ],
     )
     try:
-        outcome = batch.validate(
-            suite, result_format={"result_format": "BASIC", "partial_unexpected_count": 0}
-        )
+        outcome = batch.validate(suite, result_format={"result_format": "BASIC", "partial_unexpected_count": 0})
     finally:
         source.get_execution_engine().close()
+        context.data_sources.delete(contract.table)
     # Results may come back in another order than the suite's, so each expectation carries its place.
     raw = {result.expectation_config.meta["place"]: result for result in outcome.results}
     return Verdict(contract.table, tuple(_result(spec, raw[place]) for place, spec in enumerate(specs)))
@@ -120,22 +117,25 @@ def _engine_arguments(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def _great_expectations() -> Any:
-    """Import Great Expectations without its telemetry, and teach it to keep one DuckDB connection open.
+def _great_expectations() -> tuple[Any, Any]:
+    """Import Great Expectations, and make a context that leaves nothing on disk and sends nothing anywhere.
 
-    Its own SQL engine closes the connection before it reads the result, which DuckDB does not allow.
+    It is taught to keep one DuckDB connection open: its own SQL engine closes the connection before it reads
+    the result, which DuckDB does not allow.
     """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     from typing import Literal
 
     import great_expectations as gx
+    from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
     from great_expectations.datasource.fluent import SQLDatasource
     from great_expectations.execution_engine import SqlAlchemyExecutionEngine
 
     class DuckDBConnectionEngine(SqlAlchemyExecutionEngine):  # type: ignore[misc]
         @contextmanager
         def get_connection(self) -> Iterator[Any]:
-            self._connection = self._connection or self.engine.connect()
+            if self._connection is None:
+                self._connection: Any = self.engine.connect()
             yield self._connection
 
     class DuckDBConnectionDatasource(SQLDatasource):  # type: ignore[misc]
@@ -145,4 +145,9 @@ def _great_expectations() -> Any:
         def execution_engine_type(self) -> Any:
             return DuckDBConnectionEngine
 
-    return gx
+    settings = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+        progress_bars={"globally": False},
+        analytics_enabled=False,
+    )
+    return gx, gx.get_context(project_config=settings, mode="ephemeral")

@@ -46,7 +46,7 @@ class Stop(click.ClickException):
 
     exit_code = 1
 
-    def show(self, file: Any = None) -> None:
+    def show(self, file: Any = None) -> None:  # noqa: ARG002 - click's signature
         """Print the sentence to standard error."""
         click.echo(f"error: {self.message}", err=True)
 
@@ -82,7 +82,11 @@ def main() -> None:
 @SOURCES
 @HOME
 @OFFLINE
-@click.option("--contact", default=DEFAULT_CONTACT, help="Whom a server's operator may write to; sent with each request.")
+@click.option(
+    "--contact",
+    default=DEFAULT_CONTACT,
+    help="Whom a server's operator may write to; sent with each request.",
+)
 @click.option("--released-on", default=None, help="Day of the release, YYYY-MM-DD. [default: today]")
 @_sentences
 def publish(sources: str, home: Path | None, offline: bool, contact: str, released_on: str | None) -> None:
@@ -111,7 +115,11 @@ def publish(sources: str, home: Path | None, offline: bool, contact: str, releas
 @main.command()
 @SOURCES
 @HOME
-@click.option("--contact", default=DEFAULT_CONTACT, help="Whom a server's operator may write to; sent with each request.")
+@click.option(
+    "--contact",
+    default=DEFAULT_CONTACT,
+    help="Whom a server's operator may write to; sent with each request.",
+)
 @_sentences
 def pull(sources: str, home: Path | None, contact: str) -> None:
     """Only fetch the sources into snapshots; build and release nothing."""
@@ -248,9 +256,9 @@ def _with_progress(job: Callable[[], Any]) -> Any:
 
     console = Console(stderr=True, highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        with _steps_shown(progress):
-            return job()
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with bar as progress, _steps_shown(progress):
+        return job()
 
 
 @contextmanager

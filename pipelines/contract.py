@@ -342,12 +342,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 class _UniqueKeyLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key!r} is given twice", node.start_mark
-                )
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", node.start_mark)
         return super().construct_mapping(node, deep)
 
 
@@ -425,9 +423,7 @@ def _column_rules(column: _Property, layer: Layer, path: Path) -> Iterator[Rule]
     if options.minimum is not None or options.maximum is not None:
         yield Rule(f"{name}_range", "range", "critical", name, low=options.minimum, high=options.maximum)
     if options.minLength is not None or options.maxLength is not None:
-        yield Rule(
-            f"{name}_length", "length", "critical", name, low=options.minLength, high=options.maxLength
-        )
+        yield Rule(f"{name}_length", "length", "critical", name, low=options.minLength, high=options.maxLength)
     if column.unique:
         yield Rule(f"{name}_unique", "unique", "critical", name, columns=(name,))
     if layer == "public" and column.logicalType == "string":
@@ -448,7 +444,7 @@ def _invalid_values_rule(column: _Property, quality: _Quality, path: Path) -> Ru
         pattern = str(arguments["pattern"])
         name = quality.name or f"{column.name}_expected_pattern"
         return Rule(name, "pattern", quality.severity, column.name, pattern=pattern)
-    _fail(path, f"{where}: argument must be validValues or pattern")
+    return _fail(path, f"{where}: argument must be validValues or pattern")
 
 
 def _table_rules(table: _Table, columns: tuple[Column, ...], path: Path) -> Iterator[Rule]:
@@ -589,7 +585,7 @@ def _expectation(rule: Rule, sample: bool) -> tuple[str, dict[str, Any]]:
 def _unexpected_rows(rule: Rule) -> str:
     """Rules that Great Expectations has no expectation for on DuckDB, as a query over `{batch}`."""
     if rule.kind == "pattern":
-        where = f'"{rule.column}" is not null and not regexp_full_match("{rule.column}", {quote(rule.pattern or "")})'
+        where = f'not regexp_full_match("{rule.column}", {quote(rule.pattern or "")})'
     elif rule.kind == "text":
         where = f'regexp_matches("{rule.column}", {quote(UNSAFE_TEXT)})'
     elif rule.kind == "length":
@@ -601,7 +597,7 @@ def _unexpected_rows(rule: Rule) -> str:
 
 
 def to_arrow(contract: Contract) -> pa.Schema:
-    """The Arrow schema of the published Parquet file, with descriptions and the contract's version as metadata."""
+    """The Arrow schema of the published Parquet file; descriptions and version stand in its metadata."""
     import pyarrow as pa
 
     types = {
@@ -670,13 +666,23 @@ def freshness(contract: Contract) -> dt.timedelta | None:
     return dt.timedelta(days=contract.freshness_days) if contract.freshness_days else None
 
 
+def resolved_document(path: Path, fields: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """A contract as a complete ODCS document: what its columns inherit from `fields` is written out."""
+    document = read_yaml(path)
+    tables = [
+        {**table, "properties": [_inherit(raw, fields) for raw in table["properties"]]}
+        for table in document["schema"]
+    ]
+    return {**document, "schema": tables}
+
+
 def official_faults(document: Mapping[str, Any]) -> list[str]:
-    """What the official ODCS JSON schema finds wrong with a document, one line each; empty when it accepts it."""
+    """What the official ODCS JSON schema finds wrong with a document, one line each."""
     import json
 
     from jsonschema import Draft201909Validator
     from open_data_contract_standard.model import OpenDataContractStandard
 
-    schema = json.loads(OpenDataContractStandard.json_schema())
-    errors = Draft201909Validator(schema).iter_errors(document)
+    text: str = OpenDataContractStandard.json_schema()  # type: ignore[no-untyped-call]
+    errors = Draft201909Validator(json.loads(text)).iter_errors(document)
     return [f"{'.'.join(str(part) for part in error.path)}: {error.message}" for error in errors]

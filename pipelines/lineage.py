@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import Any
 
 import sqlglot
 from sqlglot import exp
@@ -55,7 +56,7 @@ class Query:
         return match.group(1).rstrip(".")
 
     @cached_property
-    def tree(self) -> exp.Expression:
+    def tree(self) -> exp.Query:
         """The parsed statement. Errors: `SqlError` when the file is not exactly one query."""
         try:
             statements = sqlglot.parse(self.text, dialect="duckdb")
@@ -99,7 +100,7 @@ class Query:
         return faults
 
 
-def _bare_star(tree: exp.Expression) -> bool:
+def _bare_star(tree: exp.Query) -> bool:
     return any(isinstance(star.parent, exp.Select | exp.Column) for star in tree.find_all(exp.Star))
 
 
@@ -146,12 +147,14 @@ def column_lineage(query: Query, schema: Mapping[str, Mapping[str, str]]) -> dic
     from sqlglot.optimizer.qualify import qualify
     from sqlglot.optimizer.scope import build_scope
 
-    nested: dict[str, dict[str, dict[str, str]]] = {}
+    nested: dict[Any, Any] = {}
     for table, columns in schema.items():
         layer, name = table.split(".")
         nested.setdefault(layer, {})[name] = dict(columns)
     tree = qualify(query.tree.copy(), schema=nested, dialect="duckdb", validate_qualify_columns=False)
     scope = build_scope(tree)
+    if scope is None or not isinstance(tree, exp.Query):
+        return {}
     traced: dict[str, list[tuple[str, str]]] = {}
     for column in tree.named_selects:
         node = lineage(column, tree, schema={}, scope=scope, dialect="duckdb", trim_selects=False)

@@ -25,7 +25,14 @@ Clock = Callable[[], dt.datetime]
 
 
 class PullError(Exception):
-    """A source that could not be pulled; the message names source, place and what to do."""
+    """A source that could not be pulled; the message names source, place and what to do.
+
+    `is_transient` says whether another attempt in a while may succeed: a refused file stays refused.
+    """
+
+    def __init__(self, message: str, *, is_transient: bool = False) -> None:
+        super().__init__(message)
+        self.is_transient = is_transient
 
 
 @dataclass(frozen=True)
@@ -50,9 +57,14 @@ def pull_source(
     Every place is tried, and every failure logged, before `PullError` names those that failed.
     """
     fetches = [_pull_place(contract, location, store, policy, clock) for location in locations]
-    failed = [f"{fetch.location}: {fetch.message}" for fetch in fetches if fetch.status not in USABLE]
+    failed = [fetch for fetch in fetches if fetch.status not in USABLE]
     if failed:
-        raise PullError("; ".join(failed))
+        message = "; ".join(f"{fetch.location}: {fetch.message}" for fetch in failed)
+        raise PullError(
+            message,
+            is_transient=all(fetch.location.startswith("http") for fetch in failed)
+            and all(fetch.status == "failed" for fetch in failed),
+        )
     return fetches
 
 
@@ -62,9 +74,7 @@ def _pull_place(
     now = clock()
     past = [f for f in store.fetches(contract.name, location.label) if f.status in USABLE]
     last = past[-1] if past else None
-    fetch = Fetch(
-        location=location.label, status="failed", fetched_at=now, as_of=location.as_of or now.date()
-    )
+    fetch = Fetch(location=location.label, status="failed", fetched_at=now, as_of=location.as_of or now.date())
     try:
         raw = _get(location, last, policy)
         if raw.body is None and last is not None:
@@ -153,11 +163,16 @@ def replay(contract: Contract, locations: Sequence[Location], store: SnapshotSto
 def findings(
     contract: Contract, locations: Sequence[Location], store: SnapshotStore
 ) -> list[tuple[str, str, dt.date]]:
-    """What publishers changed about the newest file of each place: `(rule, field, day)`, each field once."""
+    """What publishers changed about the newest file of each place: `(rule, field, day first seen)`.
+
+    Taken from the newest attempt, not from the newest content: a field that is not read can come or go while
+    what is kept of the file stays the same.
+    """
     found: dict[tuple[str, str], dt.date] = {}
     for location in locations:
-        for fetch in store.usable(contract.name, location.label, every=False):
-            for finding in fetch.findings:
-                place = (finding.rule, finding.field)
-                found[place] = min(found.get(place, fetch.as_of), fetch.as_of)
+        fetches = [f for f in store.fetches(contract.name, location.label) if f.status in USABLE]
+        for finding in fetches[-1].findings if fetches else ():
+            place = (finding.rule, finding.field)
+            days = [fetch.as_of for fetch in fetches if finding in fetch.findings]
+            found[place] = min(found.get(place, days[0]), *days)
     return [(rule, field, day) for (rule, field), day in sorted(found.items())]

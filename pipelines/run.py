@@ -205,6 +205,8 @@ def _ago(moment: dt.datetime | None, now: dt.datetime) -> str:
 def _attempts(records: Sequence[RunRecord]) -> list[str]:
     lines = []
     for record in records[-5:]:
-        lines.append(f"attempt   {record.started_at:%Y-%m-%d %H:%M}  {record.status}  {record.version or ''}".rstrip())
+        lines.append(
+            f"attempt   {record.started_at:%Y-%m-%d %H:%M}  {record.status}  {record.version or ''}".rstrip()
+        )
         lines += [f"          {problem}" for problem in record.problems]
     return lines

@@ -72,7 +72,9 @@ class SnapshotStore:
         """The bytes of a snapshot. Errors: `SnapshotError` when they are gone or no longer match their name."""
         path = self._path(source, sha256)
         if not path.exists():
-            raise SnapshotError(f"{source}: snapshot {sha256[:12]} is in the fetch log but not on disk: pull again")
+            raise SnapshotError(
+                f"{source}: snapshot {sha256[:12]} is in the fetch log but not on disk: pull again"
+            )
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != sha256:
             raise SnapshotError(f"{source}: snapshot {sha256[:12]} was changed on disk: delete it and pull again")

@@ -16,12 +16,14 @@ from typing import Any, Literal
 
 import duckdb
 import pyarrow as pa
+from duckdb.func import SPECIAL
 
 from pipelines.contract import PROVENANCE, Contract, Rule, quote, row_rule, to_ddl
 
 log = logging.getLogger(__name__)
 
 SCHEMAS = ("source", "clean", "model", "public", "quarantine", "published")
+SEES_NULLS = SPECIAL  # a function decides itself what a null means
 WHITE_SPACE = "' \t\r\n' || chr(160)"
 ISSUES_DDL = """
 create table if not exists quarantine.issues (
@@ -93,13 +95,9 @@ def open_warehouse(
                 con.execute(f"create schema if not exists {schema}")
             con.execute(ISSUES_DDL)
         for name, function in (functions or {}).items():
-            con.create_function(
-                name,
-                function.call,
-                [duckdb.sqltype(a) for a in function.arguments],
-                duckdb.sqltype(function.returns),
-                null_handling="special",  # type: ignore[arg-type]
-            )
+            arguments: list[Any] = [duckdb.sqltype(argument) for argument in function.arguments]
+            returns = duckdb.sqltype(function.returns)
+            con.create_function(name, function.call, arguments, returns, null_handling=SEES_NULLS)
         yield con
     finally:
         con.close()
@@ -116,9 +114,7 @@ def rolled_back_on_error(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
         raise
 
 
-def load_source(
-    con: duckdb.DuckDBPyConnection, contract: Contract, batches: Sequence[Incoming]
-) -> TableResult:
+def load_source(con: duckdb.DuckDBPyConnection, contract: Contract, batches: Sequence[Incoming]) -> TableResult:
     """Build `source.<name>` from snapshots: text is trimmed and cast, rows that break a rule are quarantined.
 
     No batches (a source that is off) builds an empty table. Errors: `WarehouseError` when more rows break
@@ -142,7 +138,12 @@ def load_source(
 def _as_arrow(batches: Sequence[Incoming], names: Sequence[str]) -> pa.Table:
     text = {name: pa.string() for name in names}
     schema = pa.schema(
-        [*text.items(), ("snapshot_sha256", pa.string()), ("snapshot_on", pa.date32()), ("source_row", pa.int64())]
+        [
+            *text.items(),
+            ("snapshot_sha256", pa.string()),
+            ("snapshot_on", pa.date32()),
+            ("source_row", pa.int64()),
+        ]
     )
     tables = []
     for batch in batches:
@@ -290,9 +291,7 @@ def note_findings(
         )
 
 
-def attach_published(
-    con: duckdb.DuckDBPyConnection, contracts: Sequence[Contract], release: Path | None
-) -> None:
+def attach_published(con: duckdb.DuckDBPyConnection, contracts: Sequence[Contract], release: Path | None) -> None:
     """Make `published.<dataset>` the dataset as last released; empty before the first release."""
     for contract in contracts:
         file = release / f"{contract.name}.parquet" if release else None
@@ -321,7 +320,7 @@ def columns_of(con: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> dict[st
         "select schema_name || '.' || table_name, column_name, data_type from duckdb_columns() "
         "where not internal order by 1, column_index"
     ).fetchall()
-    wanted, found = set(tables), {}
+    wanted, found = set(tables), dict[str, dict[str, str]]()
     for table, column, data_type in rows:
         if table in wanted:
             found.setdefault(table, {})[column] = data_type

@@ -68,9 +68,7 @@ _POST_NOMINALS: Final = _words(
 )
 # Also surnames or given names: taken off only when written in capitals inside a name that is not.
 _DOUBTFUL: Final = _words("ba ma md ms mp am dl td rd bed jp")
-_PARTICLES: Final = _words(
-    "de da das di do dos du del della la le van von der den ter ten te ap ab al el bin ibn"
-)
+_PARTICLES: Final = _words("de da das di do dos du del della la le van von der den ter ten te ap ab al el bin ibn")
 # Written apart or together, these are part of the word that follows: Mac Donald, Ó Néill, St. John.
 _PREFIXES: Final = {"mac": "mc", "mc": "mc", "o": "o", "ni": "ni", "nic": "nic", "st": "st", "saint": "st"}
 _VACANCY = re.compile(

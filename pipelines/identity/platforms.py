@@ -8,9 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple, get_args
 
-Platform = Literal[
-    "x", "facebook", "instagram", "bluesky", "mastodon", "youtube", "linkedin", "tiktok", "threads"
-]
+Platform = Literal["x", "facebook", "instagram", "bluesky", "mastodon", "youtube", "linkedin", "tiktok", "threads"]
 PLATFORMS: Final[tuple[Platform, ...]] = get_args(Platform)
 
 Fault = Literal[

@@ -113,7 +113,7 @@ def _stage_and_publish(
     con: duckdb.DuckDBPyConnection, given: ReleaseInput, verdicts: Sequence[Verdict], stage: Path
 ) -> Outcome:
     public = given.home.public
-    datasets = tuple(_write_dataset(con, contract, given, stage) for contract in given.contracts)
+    datasets = tuple(_write_dataset(con, contract, stage) for contract in given.contracts)
     rows = {dataset.name: dataset.rows for dataset in datasets}
     latest = latest_release(public)
     manifest = _manifest(given, datasets, latest.name if latest else None)
@@ -131,9 +131,7 @@ def _stage_and_publish(
     return Outcome(manifest.version, folder, True, rows)
 
 
-def _write_dataset(
-    con: duckdb.DuckDBPyConnection, contract: Contract, given: ReleaseInput, stage: Path
-) -> DatasetEntry:
+def _write_dataset(con: duckdb.DuckDBPyConnection, contract: Contract, stage: Path) -> DatasetEntry:
     table = read_table(con, contract)
     parquet, csv = stage / f"{contract.name}.parquet", stage / f"{contract.name}.csv.gz"
     write_parquet(table, contract, parquet)
@@ -224,7 +222,9 @@ def _write_companions(
     return manifest
 
 
-def _first_rows(con: duckdb.DuckDBPyConnection, contracts: Sequence[Contract]) -> dict[str, list[tuple[object, ...]]]:
+def _first_rows(
+    con: duckdb.DuckDBPyConnection, contracts: Sequence[Contract]
+) -> dict[str, list[tuple[object, ...]]]:
     return {
         contract.name: con.execute(
             f"select {', '.join(column.name for column in contract.columns)} from {contract.table} "
@@ -286,7 +286,12 @@ def point_to_newest(public: Path) -> None:
     manifests = [read_manifest(public / "v" / version) for version in released_versions(public)]
     newest = manifests[-1]
     versions = [
-        {"version": m.version, "path": f"v/{m.version}", "released_on": m.released_on.isoformat(), "world": m.world}
+        {
+            "version": m.version,
+            "path": f"v/{m.version}",
+            "released_on": m.released_on.isoformat(),
+            "world": m.world,
+        }
         for m in reversed(manifests)
     ]
     catalog = {

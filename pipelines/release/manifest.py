@@ -142,7 +142,9 @@ def read_pointer(public: Path) -> Pointer | None:
     try:
         return Pointer.model_validate_json(path.read_bytes())
     except ValidationError:
-        raise ManifestError(f"{path}: damaged; delete it and publish again to point to the newest release") from None
+        raise ManifestError(
+            f"{path}: damaged; delete it and publish again to point to the newest release"
+        ) from None
 
 
 def version_key(version: str) -> tuple[int, int, int]:

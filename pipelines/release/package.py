@@ -91,7 +91,10 @@ def readme(manifest: Manifest, contracts: Mapping[str, Contract]) -> str:
     """The release's README: what it is, the datasets with their licences, how to query and check it."""
     lines = [f"# {manifest.title}, release {manifest.version}", ""]
     lines += [f"**{manifest.notice}**", ""] if manifest.notice else []
-    lines += [f"Released on {manifest.released_on}. The folder never changes; a mended release is a new folder.", ""]
+    lines += [
+        f"Released on {manifest.released_on}. The folder never changes; a mended release is a new folder.",
+        "",
+    ]
     lines += ["| dataset | one row per | rows | schema | licence |", "|---|---|---|---|---|"]
     for dataset in manifest.datasets:
         grain = dataset.grain.removeprefix("one row per ")
@@ -103,7 +106,11 @@ def readme(manifest: Manifest, contracts: Mapping[str, Contract]) -> str:
     lines += [f"- **{d.name}**: {contracts[d.name].limitations}" for d in manifest.datasets]
     first = manifest.datasets[0].name
     lines += ["", "## Query it", "", "```sh"]
-    lines += [f'duckdb -c "select * from \'{first}.parquet\' limit 10"', "duckdb views.duckdb  # all datasets as views", "```"]
+    lines += [
+        f"duckdb -c \"select * from '{first}.parquet' limit 10\"",
+        "duckdb views.duckdb  # all datasets as views",
+        "```",
+    ]
     lines += ["", "```python", "import pandas", f'pandas.read_parquet("{first}.parquet")', "```"]
     lines += ["", "## Check it", "", "```sh", "sha256sum --check SHA256SUMS", "```"]
     lines += ["", "## Attribution", ""]
@@ -117,7 +124,12 @@ def codebook(manifest: Manifest, contracts: Mapping[str, Contract]) -> str:
     lines += [f"**{manifest.notice}**", ""] if manifest.notice else []
     for dataset in manifest.datasets:
         contract = contracts[dataset.name]
-        lines += [f"## {dataset.name}", "", f"{contract.title}: {contract.grain}. Schema {contract.version}.", ""]
+        lines += [
+            f"## {dataset.name}",
+            "",
+            f"{contract.title}: {contract.grain}. Schema {contract.version}.",
+            "",
+        ]
         lines += [contract.purpose, "", f"**How to use it.** {contract.usage}", ""]
         lines += [f"**Limits.** {contract.limitations}", ""]
         lines += [f"Key: {', '.join(contract.key)}. Licence: {contract.licence}.", ""]

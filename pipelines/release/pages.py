@@ -100,8 +100,7 @@ def home_page(newest: Manifest, manifests: Sequence[Manifest]) -> str:
 
 def _section(entry: DatasetEntry, contract: Contract, rows: Sequence[Sequence[object]]) -> Section:
     cells = (
-        tuple(_cell(value, column) for value, column in zip(row, contract.columns, strict=True))
-        for row in rows
+        tuple(_cell(value, column) for value, column in zip(row, contract.columns, strict=True)) for row in rows
     )
     return Section(entry, contract, tuple(cells))
 

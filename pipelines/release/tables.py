@@ -55,7 +55,5 @@ def write_parquet(table: pa.Table, contract: Contract, path: Path) -> None:
 def write_csv(table: pa.Table, path: Path) -> None:
     """Write gzipped CSV in UTF-8 with a header; without a time in the gzip header, so bytes repeat."""
     out = io.BytesIO()
-    pyarrow.csv.write_csv(
-        table, out, pyarrow.csv.WriteOptions(include_header=True, quoting_style="needed")
-    )
+    pyarrow.csv.write_csv(table, out, pyarrow.csv.WriteOptions(include_header=True, quoting_style="needed"))
     path.write_bytes(gzip.compress(out.getvalue(), mtime=0))

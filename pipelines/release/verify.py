@@ -50,7 +50,8 @@ def _checksum_faults(folder: Path) -> Iterator[str]:
     if not path.exists():
         yield f"{CHECKSUMS} is missing: this is not a complete release"
         return
-    listed = dict(reversed(line.split("  ", 1)) for line in path.read_text(encoding="utf-8").splitlines())
+    lines = [line.split("  ", 1) for line in path.read_text(encoding="utf-8").splitlines() if "  " in line]
+    listed = {name: sha256 for sha256, name in lines}
     present = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} - {CHECKSUMS}
     for name in sorted(set(listed) - present):
         yield f"{name}: listed in {CHECKSUMS} but missing"

@@ -142,9 +142,7 @@ BUILDER_FAULTS: Final = (
     Fault("broken scheme", "facebook_page_url", "http://http;//www.facebook.com/zzfault.doily"),
     Fault("misspelt host", "tiktok_url", "https://ticktok.com/@zzfaultnapkin"),
     Fault("Bluesky name as a host", "blue_sky_url", "https://zzfaultladle.bsky.social/"),
-    Fault(
-        "Bluesky permanent id", "blue_sky_url", "https://bsky.app/profile/did:plc:zzfault22222222222222222"
-    ),
+    Fault("Bluesky permanent id", "blue_sky_url", "https://bsky.app/profile/did:plc:zzfault22222222222222222"),
     Fault("profile number", "facebook_page_url", "https://www.facebook.com/profile.php?id=900000000000901"),
     Fault("people page", "facebook_page_url", "https://www.facebook.com/people/Zz-Fault/900000000000902/"),
     Fault("share link", "facebook_page_url", "https://www.facebook.com/share/zz1AbCdEfGh/?mibextid=zz"),
@@ -223,9 +221,7 @@ def _builder_row(candidacy: Candidacy, number: int) -> dict[str, str]:
     *given, surname = candidacy.name.split()
     canaries = _canaries(BUILDER_PERSONAL, number)
     # A statement runs over several lines: who counts lines instead of rows counts too many.
-    canaries["statement_to_voters"] += (
-        '\n\nsecond paragraph, with a comma and "quotes"' if number % 3 == 0 else ""
-    )
+    canaries["statement_to_voters"] += '\n\nsecond paragraph, with a comma and "quotes"' if number % 3 == 0 else ""
     return {
         "person_id": str(candidacy.person_id),
         "person_name": candidacy.name,

@@ -196,9 +196,7 @@ def _rival(authority: Authority, year: int, seat: int, ward: str) -> Candidacy:
     )
 
 
-def _on_another_ballot(
-    candidacy: Candidacy, election: Election, authority: Authority, ward: str
-) -> Candidacy:
+def _on_another_ballot(candidacy: Candidacy, election: Election, authority: Authority, ward: str) -> Candidacy:
     """Return the same person on a second ballot of the same file."""
     return replace(candidacy, election=election, authority=authority, ward=ward, elected=False)
 
@@ -225,9 +223,7 @@ def _parliament() -> Iterator[Candidacy]:
             own = _councillor_candidacy(councillor, authority, 2026)
             yield _on_another_ballot(own, "sp.c", authority, constituency)
         for seat in (80, 81):
-            yield _on_another_ballot(
-                _rival(authority, 2026, seat, constituency), "sp.c", authority, constituency
-            )
+            yield _on_another_ballot(_rival(authority, 2026, seat, constituency), "sp.c", authority, constituency)
 
 
 def _by_election(local: tuple[Candidacy, ...], year: int) -> Iterator[Candidacy]:

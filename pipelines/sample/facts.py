@@ -542,19 +542,12 @@ def _channel(name: str) -> str:
 
 
 OFFICIAL_ACCOUNTS: Final = (
-    OfficialAccount("ZZA", "x", "zzKettlemarshCC", "9000000000000000001", "2010-03-01", "2023-03-31"),
-    OfficialAccount(
-        "ZZA", "facebook", "https://www.facebook.com/zzKettlemarshCC", "", "2011-05-09", "2023-03-31"
-    ),
-    OfficialAccount(
-        "ZZB", "facebook", "https://www.facebook.com/zzKettlemarsh", "", "2023-04-01", tier="heavy"
-    ),
+    OfficialAccount("ZZA", "facebook", "https://www.facebook.com/zzKettlemarshCC", "", "2011-05-09", "2023-03-31"),
+    OfficialAccount("ZZB", "facebook", "https://www.facebook.com/zzKettlemarsh", "", "2023-04-01", tier="heavy"),
     OfficialAccount("ZZB", "bluesky", "kettlemarsh.example", _did("kettlemarsh"), "2024-01-15"),
     OfficialAccount("ZZG", "x", "zzBobbinland", "9000000000000000007", "2022-06-01", tier="heavy"),
     OfficialAccount("ZZG", "facebook", "https://www.facebook.com/zzBobbinland/", "", "2022-06-01"),
-    OfficialAccount(
-        "ZZH", "facebook", "https://www.facebook.com/zzNeedlemoor", "", "2022-06-01", tier="silent"
-    ),
+    OfficialAccount("ZZH", "facebook", "https://www.facebook.com/zzNeedlemoor", "", "2022-06-01", tier="silent"),
     OfficialAccount("ZZJ", "x", "https://x.com/zzPorridgeshire", "9000000000000000010", "2012-01-01"),
     # 2025 only: an account opened between the two files.
     OfficialAccount(
@@ -566,9 +559,7 @@ OFFICIAL_ACCOUNTS: Final = (
         listed_in=(2025,),
     ),
     OfficialAccount("ZZK", "x", "zzGoldilock", "9000000000000000011", "2013-01-01", tier="silent"),
-    OfficialAccount(
-        "ZZL", "facebook", "https://www.facebook.com/zzThreeBears", "", "2014-01-01", tier="silent"
-    ),
+    OfficialAccount("ZZL", "facebook", "https://www.facebook.com/zzThreeBears", "", "2014-01-01", tier="silent"),
     # Closed: open in the first file, ended in the second.
     OfficialAccount(
         "ZZM", "x", "zzTeapotMBC", "9000000000000000013", "2009-08-01", listed_in=(2024,), tier="heavy"
@@ -576,12 +567,8 @@ OFFICIAL_ACCOUNTS: Final = (
     OfficialAccount(
         "ZZM", "x", "zzTeapotMBC", "9000000000000000013", "2009-08-01", "2025-02-28", (2025,), "heavy"
     ),
-    OfficialAccount(
-        "ZZM", "facebook", "https://www.facebook.com/zzTeapotMBC", "", "2010-01-01", tier="heavy"
-    ),
-    OfficialAccount(
-        "ZZM", "instagram", "https://www.instagram.com/zzteapotmbc/", "", "2016-01-01", tier="heavy"
-    ),
+    OfficialAccount("ZZM", "facebook", "https://www.facebook.com/zzTeapotMBC", "", "2010-01-01", tier="heavy"),
+    OfficialAccount("ZZM", "instagram", "https://www.instagram.com/zzteapotmbc/", "", "2016-01-01", tier="heavy"),
     OfficialAccount("ZZM", "mastodon", "@zzteapot@social.example", "109000000000000013", "2022-11-20"),
     OfficialAccount(
         "ZZM",
@@ -602,9 +589,7 @@ OFFICIAL_ACCOUNTS: Final = (
         "ZZN", "bluesky", "council.saucerby.example", _did("saucerby"), "2025-01-15", "", (2025,), "heavy"
     ),
     OfficialAccount("ZZN", "x", "@zzSaucerbyCity", "9000000000000000014", "2009-04-01", tier="heavy"),
-    OfficialAccount(
-        "ZZN", "facebook", "https://www.facebook.com/zzSaucerbyCity", "", "2010-06-01", tier="heavy"
-    ),
+    OfficialAccount("ZZN", "facebook", "https://www.facebook.com/zzSaucerbyCity", "", "2010-06-01", tier="heavy"),
     OfficialAccount("ZZN", "threads", "https://www.threads.net/@zzsaucerbycity", "", "2024-02-01"),
     OfficialAccount("ZZN", "youtube", "@zzSaucerbyCity", _channel("Saucerby"), "2012-05-01"),
     OfficialAccount("ZZO", "x", "zzWardrobe", "9000000000000000015", "2010-01-01", tier="heavy"),
@@ -622,9 +607,7 @@ OFFICIAL_ACCOUNTS: Final = (
     ),
     OfficialAccount("ZZT", "x", "zzMittenOnSea", "9000000000000000020", "2011-01-01"),
     OfficialAccount("ZZV", "x", "zzBeanstalk", "9000000000000000022", "2013-06-01", tier="silent"),
-    OfficialAccount(
-        "ZZW", "facebook", "https://www.facebook.com/zzThistledown", "", "2013-06-01", tier="silent"
-    ),
+    OfficialAccount("ZZW", "facebook", "https://www.facebook.com/zzThistledown", "", "2013-06-01", tier="silent"),
     OfficialAccount("ZZX", "x", "zzHaggisburgh", "9000000000000000024", "2009-09-01", tier="heavy"),
     OfficialAccount(
         "ZZX", "mastodon", "https://social.example/@zzhaggisburgh", "109000000000000024", "2023-01-10"
@@ -634,8 +617,6 @@ OFFICIAL_ACCOUNTS: Final = (
     ),
     OfficialAccount("ZZY", "x", "zzCawlfach", "9000000000000000025", "2012-02-01"),
     OfficialAccount("ZZY", "facebook", "https://www.facebook.com/zzCawlfach", "", "2012-02-01"),
-    OfficialAccount(
-        "ZZZ", "facebook", "https://www.facebook.com/zzSodaFarl", "", "2015-04-01", tier="silent"
-    ),
+    OfficialAccount("ZZZ", "facebook", "https://www.facebook.com/zzSodaFarl", "", "2015-04-01", tier="silent"),
     # ZZU has no account anywhere: absence that was checked is not the same as never looked.
 )

@@ -104,8 +104,7 @@ _SURNAME_STARTS: Final = _words(
     "Pincushion Darningegg"
 )
 _SURNAME_ENDS: Final = _words(
-    "worthy thwaite bottom fellow sworth wick croft mede lington shanks berry stone mouse whistle bridge "
-    "wright"
+    "worthy thwaite bottom fellow sworth wick croft mede lington shanks berry stone mouse whistle bridge wright"
 )
 _WARD_STARTS: Final = _words(
     "Hearth Pantry Scullery Larder Attic Cellar Parlour Mantel Dresser Cradle Bellows Tinderbox Spindle "
@@ -152,13 +151,9 @@ _SPECIALS: Final = (
     # Accent kept on the ballot paper and in one roster, lost in the other.
     _Special("ZZT", (9,), "Zoë Crumpétte", roster_2025="Zoe Crumpette", candidates_2022="Zoe Crumpette"),
     # Apostrophe: straight, typographic, and escaped with a backslash as the upstream's own writer does.
-    _Special(
-        "ZZT", (10,), "Niamh O'Doilyn", roster_2025="Niamh O\\'Doilyn", candidates_2026="Niamh O’Doilyn"
-    ),
+    _Special("ZZT", (10,), "Niamh O'Doilyn", roster_2025="Niamh O\\'Doilyn", candidates_2026="Niamh O’Doilyn"),
     # A middle name, and a name in brackets.
-    _Special(
-        "ZZT", (12,), "Peregrine Kettlemouser", candidates_2026="Peregrine Humphrey (Perry) Kettlemouser"
-    ),
+    _Special("ZZT", (12,), "Peregrine Kettlemouser", candidates_2026="Peregrine Humphrey (Perry) Kettlemouser"),
     # One letter apart.
     _Special("ZZT", (13,), "Katherine Trivetstones", candidates_2022="Catherine Trivetstones"),
     # A title inside the name.
@@ -238,9 +233,7 @@ def wards(authority: Authority) -> tuple[str, ...]:
 def party_of(person: int, authority: Authority) -> Party:
     """Return the party of a person: one party leads in each council."""
     leading = ord(authority.code[2]) % len(PARTIES)
-    return PARTIES[
-        leading if fraction("party", person) < 0.45 else int(fraction("other", person) * len(PARTIES))
-    ]
+    return PARTIES[leading if fraction("party", person) < 0.45 else int(fraction("other", person) * len(PARTIES))]
 
 
 @cache
@@ -283,9 +276,7 @@ def _special_councillor(authority: Authority, special: _Special, person: int) ->
     # one party, so that it does not give away which of two namesakes is meant.
     home = BY_CODE[authority.county] if special.person and authority.county else authority
     party = party_of(special.person or special.seats[0] // authority.seats_per_ward, home)
-    return Councillor(
-        authority.code, number, special.seats, ward, special.name, party, written=special.written
-    )
+    return Councillor(authority.code, number, special.seats, ward, special.name, party, written=special.written)
 
 
 def _ward_of(authority: Authority, seat: int) -> str:

@@ -146,9 +146,7 @@ def gss_lookup_file() -> str:
         for authority in AUTHORITIES
         for gss in (authority.gss_code, *authority.former_gss)
     )
-    return csv_text(
-        GSS_HEADER, sorted(rows, key=lambda row: (row["gss-code"] == "", row["local-authority-code"]))
-    )
+    return csv_text(GSS_HEADER, sorted(rows, key=lambda row: (row["gss-code"] == "", row["local-authority-code"])))
 
 
 def name_lookup_file() -> str:
@@ -253,9 +251,7 @@ def _website(authority: Authority) -> str:
 
 def web_pages_file() -> str:
     """Return where councils publish their members, as the scrapers' table has it."""
-    listed = (
-        authority for authority in AUTHORITIES if authority.is_current or authority.code in {"ZZC", "ZZI"}
-    )
+    listed = (authority for authority in AUTHORITIES if authority.is_current or authority.code in {"ZZC", "ZZI"})
     return csv_text(WEB_PAGES_HEADER, map(_web_page, listed), "\r\n")
 
 

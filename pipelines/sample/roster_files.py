@@ -66,9 +66,7 @@ def _roster_row(
 
 def control_file() -> str:
     """Return seats and majority of every council and year."""
-    rows = (
-        row for year in CONTROL_YEARS for authority in AUTHORITIES if (row := _control_row(authority, year))
-    )
+    rows = (row for year in CONTROL_YEARS for authority in AUTHORITIES if (row := _control_row(authority, year)))
     return csv_text(CONTROL_HEADER, ({"id": str(number), **row} for number, row in enumerate(rows, 1)))
 
 

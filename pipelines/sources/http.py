@@ -330,9 +330,7 @@ class _Routes:
             url = proxy if "://" in proxy else f"http://{proxy}"
             limits = httpx.Limits(max_connections=_MAX_CONNECTIONS)
             try:
-                self._proxied[proxy] = httpx.AsyncHTTPTransport(
-                    verify=self._context, limits=limits, proxy=url
-                )
+                self._proxied[proxy] = httpx.AsyncHTTPTransport(verify=self._context, limits=limits, proxy=url)
             except (ImportError, ValueError, httpx.InvalidURL):
                 # The original message may hold the proxy's password.
                 raise httpx.UnsupportedProtocol("unusable proxy") from None
@@ -423,9 +421,7 @@ async def _receive(url: httpx.URL, response: httpx.Response, max_bytes: int) -> 
         problem, remedy = f"larger than {max_bytes} bytes", "raise max_bytes if the size is right"
         failure = _failure(url, problem, remedy, status=status)
     except zlib.error:
-        failure = _failure(
-            url, "the gzip body is damaged or ends early", _LATER, status=status, transient=True
-        )
+        failure = _failure(url, "the gzip body is damaged or ends early", _LATER, status=status, transient=True)
     raise failure
 
 

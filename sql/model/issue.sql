@@ -17,6 +17,19 @@ candidate_fault as (
   where account.fault is not null
 ),
 
+-- One row per account that candidates of different surnames give as theirs: a party's or campaign's.
+shared_candidate_account as (
+  select
+    account.platform,
+    account.handle,
+    min(account.snapshot_on) as snapshot_on
+  from clean.candidate_account as account
+  join clean.candidacy as candidacy on candidacy.person_id = account.person_id
+  where account.handle is not null
+  group by account.platform, account.handle
+  having count(distinct candidacy.surname_key) > 1
+),
+
 shared as (
   select
     account.platform,
@@ -63,7 +76,7 @@ issue as (
     account.source,
     account.first_seen_on as seen_on
   from model.official_account as account
-  where account.status = 'dissolved'
+  where account.status = 'dissolved' and account.is_still_listed
   union all
   select
     'account_on_split_authority' as rule,
@@ -71,7 +84,7 @@ issue as (
     account.source,
     account.first_seen_on as seen_on
   from model.official_account as account
-  where account.status = 'dissolved' and account.successors > 1
+  where account.status = 'dissolved' and account.is_still_listed and account.successors > 1
   union all
   select
     'account_shared_by_authorities' as rule,
@@ -86,6 +99,13 @@ issue as (
     'democracy_club_candidates' as source,
     candidate_fault.snapshot_on as seen_on
   from candidate_fault
+  union all
+  select
+    'candidate_account_shared' as rule,
+    'account_adoption' as dataset,
+    'democracy_club_candidates' as source,
+    shared_candidate_account.snapshot_on as seen_on
+  from shared_candidate_account
   union all
   select
     'ballot_not_for_council' as rule,

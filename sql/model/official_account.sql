@@ -99,6 +99,7 @@ owned as (
     placed.checked_on,
     placed.successors,
     placed.is_inherited,
+    placed.valid_to is null as is_still_listed,
     -- An account on a dissolved body ended with it, whatever a later list still says; when it began is then
     -- unknown if it was first seen only after that.
     case
@@ -111,6 +112,28 @@ owned as (
     end as valid_to,
     not placed.is_inherited and placed.dissolved_on is not null as is_dissolved
   from placed
+),
+
+-- A closed account was renamed if its permanent id lives on under another handle, or if the register of bodies,
+-- which names one account per body, names another one from the day after.
+renamed as (
+  select distinct
+    closed.authority_code,
+    closed.platform,
+    closed.handle,
+    closed.first_seen_on
+  from owned as closed
+  join owned as later
+    on later.authority_code = closed.authority_code
+    and later.platform = closed.platform
+    and later.handle <> closed.handle
+    and later.first_seen_on > closed.first_seen_on
+    and (later.valid_to is null or later.valid_to > closed.valid_to)
+  where later.account_id = closed.account_id
+    or (
+      closed.source = 'digital_land_authorities'
+      and coalesce(later.valid_from, later.first_seen_on) <= cast(closed.valid_to + interval 1 day as date)
+    )
 )
 
 select
@@ -126,14 +149,17 @@ select
   owned.evidence_url,
   owned.checked_on,
   owned.successors,
+  owned.is_still_listed,
   case
     when owned.is_dissolved then 'dissolved'
     when owned.is_inherited then 'inherited'
     when owned.valid_to is null then 'active'
-    when lead(owned.handle) over (
-      partition by owned.authority_code, owned.platform, owned.source
-      order by owned.first_seen_on, owned.valid_to nulls last, owned.handle
-    ) <> owned.handle then 'renamed'
+    when renamed.handle is not null then 'renamed'
     else 'ended'
   end as status
 from owned
+left join renamed
+  on renamed.authority_code = owned.authority_code
+  and renamed.platform = owned.platform
+  and renamed.handle = owned.handle
+  and renamed.first_seen_on = owned.first_seen_on

@@ -4,7 +4,7 @@ select
   account.platform,
   account.handle,
   account.account_id,
-  coalesce(account.valid_from, account.first_seen_on) as first_seen_on,
+  account.first_seen_on,
   account.valid_from,
   account.valid_to,
   account.status,

@@ -118,9 +118,7 @@ def test_seats_without_a_person() -> None:
 def test_names_within_one_council_rarely_collide() -> None:
     """17 of 519,892 pairs: re-listed seats and true namesakes, which a name cannot tell apart."""
     pairs = [pair for rows in read_roster().values() for pair in combinations(rows, 2)]
-    alike = [
-        (a, b) for a, b in pairs if compare_names(a["Councillor Name"], b["Councillor Name"]).score >= 0.8
-    ]
+    alike = [(a, b) for a, b in pairs if compare_names(a["Councillor Name"], b["Councillor Name"]).score >= 0.8]
     assert len(pairs) == 519_892
     assert len(alike) == 17
     assert sum(a["Councillor Name"] == b["Councillor Name"] for a, b in alike) == 12

@@ -246,6 +246,7 @@ def test_a_live_release_carries_no_notice(
         assert "ample data" not in tree.all("body")[0].text
         assert not [s for s in tree.all("section") if s.attributes.get("class") == "notice"]
         assert "noindex" not in page
+        assert "fictional, written" not in page
 
 
 def test_facts_are_those_of_the_manifest(release: str, contracts: dict[str, Contract]) -> None:
@@ -337,9 +338,7 @@ def test_a_short_dataset_is_shown_whole(contracts: dict[str, Contract]) -> None:
 
 
 def test_what_it_was_made_from_names_file_day_rows_and_licence(release: str) -> None:
-    table = next(
-        t for t in parse(release).all("table") if t.children[0].attributes["id"] == "made-from-files"
-    )
+    table = next(t for t in parse(release).all("table") if t.children[0].attributes["id"] == "made-from-files")
     cells = [cell.text for cell in table.all("tbody")[0].all("th", "td")]
     location = "authority_register/uk_local_authorities.csv"
     assert cells == ["authority_register", location, "10 July 2025", "470", LICENCES["CC-BY-4.0"][0]]

@@ -915,9 +915,7 @@ def test_allowed_private_hosts_never_go_through_a_proxy(monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     "proxy", [f"gopher://u:{SECRET}@h:1", f"http://u:{SECRET}@h:port", f"socks5://u:{SECRET}@h:1"]
 )
-def test_an_unusable_proxy_is_an_error_without_its_password(
-    monkeypatch: pytest.MonkeyPatch, proxy: str
-) -> None:
+def test_an_unusable_proxy_is_an_error_without_its_password(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     monkeypatch.setenv("http_proxy", proxy)
 
     async def go() -> FetchError:

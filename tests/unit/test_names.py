@@ -98,9 +98,7 @@ people = st.builds(
     st.sampled_from(["", "van der", "Mac", "O", "de"]),
     st.sampled_from(["Ash", "Ash-Marsh", "O'Neill", "Harrison", "Harison", "Lee", "Marsh"]),
 )
-titles = st.sampled_from(
-    ["Cllr", "Cllr.", "Councillor", "Dr", "Sir", "Mrs", "Prof.", "Rev", "CLLR", "Cllr Dr"]
-)
+titles = st.sampled_from(["Cllr", "Cllr.", "Councillor", "Dr", "Sir", "Mrs", "Prof.", "Rev", "CLLR", "Cllr Dr"])
 post_nominals = st.sampled_from(["OBE", "MBE", "CBE", "BSc", "PhD", "O.B.E.", ", Deputy", "(Alderman)"])
 texts = st.one_of(people, st.text(max_size=40), st.text(st.sampled_from("aB ,.'’?()\"-1éø"), max_size=20))
 

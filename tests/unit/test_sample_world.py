@@ -270,9 +270,7 @@ def test_some_statements_run_over_several_lines(files: dict[str, str]) -> None:
 def test_some_people_were_entered_twice_and_some_moved_ward() -> None:
     def local(year: int) -> dict[int, tuple[int, str]]:
         return {
-            c.person: (c.person_id, c.ward)
-            for c in candidacies(year)
-            if c.councillor and c.election == "local"
+            c.person: (c.person_id, c.ward) for c in candidacies(year) if c.councillor and c.election == "local"
         }
 
     before, after = local(2022), local(2026)
@@ -293,9 +291,7 @@ def test_four_handles_were_renamed_and_one_went() -> None:
 
 @pytest.mark.real
 @pytest.mark.parametrize(("ours", "theirs"), LAYOUTS, ids=[theirs for _, theirs in LAYOUTS])
-def test_header_and_line_end_are_the_real_files(
-    ours: str, theirs: str, real: Path, files: dict[str, str]
-) -> None:
+def test_header_and_line_end_are_the_real_files(ours: str, theirs: str, real: Path, files: dict[str, str]) -> None:
     with (real / theirs).open("rb") as stream:
         first_line = stream.readline()
     assert files[ours].encode().splitlines(keepends=True)[0] == first_line

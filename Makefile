@@ -1,0 +1,52 @@
+# A fresh machine needs Python 3.11 or newer with pip, make and git; everything else is installed from the lock files.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CORE := $(VENV)/.core
+DEV := $(VENV)/.dev
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export GX_ANALYTICS_ENABLED = false
+
+.PHONY: publish test dev lint format lock clean
+
+publish: $(CORE) ## environment from the lock file, then the main job on the embedded sample world
+	$(BIN)/engagement publish
+
+test: $(DEV) ## everything that needs no server
+	$(BIN)/pytest
+
+dev: $(DEV) ## Dagster's UI on http://127.0.0.1:3000 with its own storage under build/dagster
+	mkdir -p build/dagster && cp dagster.yaml build/dagster/dagster.yaml
+	DAGSTER_HOME=$(CURDIR)/build/dagster $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p 3000
+
+lint: $(DEV) ## what pre-commit and CI run
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/engagement check
+
+format: $(DEV)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(DEV) ## write the lock files anew, with hashes and without download addresses
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 \
+	  --no-header --upgrade --quiet --output-file requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --extra build --constraint requirements-dev.lock --universal \
+	  --generate-hashes --python-version 3.11 --no-header --quiet --output-file requirements.lock
+
+clean:
+	rm -rf build $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(CORE): requirements.lock pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet --progress-bar off --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(DEV): requirements-dev.lock pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet --progress-bar off --require-hashes --requirement requirements-dev.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@ $(CORE)

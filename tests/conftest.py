@@ -1,0 +1,56 @@
+"""What several tests share: the real files' place, and homes that were published once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pipelines.run import RunOutcome, run_job
+from pipelines.settings import DEFAULT_CONTACT, Home
+
+ROOT = Path(__file__).resolve().parent.parent
+REAL = ROOT.parent / "shared" / "real"
+DAY = "2026-11-23"
+
+os.environ.pop("DAGSTER_HOME", None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what reads the real files, with the reason, where they are absent."""
+    if REAL.is_dir():
+        return
+    for item in items:
+        if item.get_closest_marker("real"):
+            item.add_marker(pytest.mark.skip(reason=f"the real input files are not at {REAL}"))
+
+
+def publish(home: Path, sources: str | Path = "sample", *, offline: bool = False, day: str = DAY) -> RunOutcome:
+    """Run the publish job on a home as the command line does."""
+    return run_job("publish", home, str(sources), offline, DEFAULT_CONTACT, day)
+
+
+@pytest.fixture(scope="session")
+def sample_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home in which the sample world was published once; copy it before changing anything."""
+    home = tmp_path_factory.mktemp("sample-home")
+    outcome = publish(home)
+    assert outcome.success, outcome.problems
+    return Home(home)
+
+
+@pytest.fixture(scope="session")
+def real_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home in which the real files were published once, with Dagster's own storage inside it."""
+    home = tmp_path_factory.mktemp("real-home")
+    storage = home / "dagster"
+    storage.mkdir()
+    (storage / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
+    os.environ["DAGSTER_HOME"] = str(storage)
+    try:
+        outcome = publish(home, ROOT / "tests" / "fixtures" / "real.yml")
+    finally:
+        del os.environ["DAGSTER_HOME"]
+    assert outcome.success, outcome.problems
+    return Home(home)

@@ -1,0 +1,98 @@
+"""Builders that several tests share: small contracts, written as documents and loaded like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipelines.contract import Contract, load_contract, load_fields
+from pipelines.settings import project_folder
+
+CONTRACTS = project_folder("data_contracts")
+FIELDS = load_fields(CONTRACTS / "fields.yml")
+PLACE = {"source": {"layouts": [{"name": "plain"}]}, "public": {}}
+
+
+def column(name: str, logical_type: str = "string", **more: Any) -> dict[str, Any]:
+    """A column as a contract writes it; a number has the unit that it needs."""
+    unit = {"customProperties": [{"property": "unit", "value": "things"}]}
+    return {
+        "name": name,
+        "logicalType": logical_type,
+        "classification": "safe",
+        "description": f"What {name} says about a thing.",
+        **(unit if logical_type in ("integer", "number") else {}),
+        **more,
+    }
+
+
+def key(name: str, position: int, logical_type: str = "string", **more: Any) -> dict[str, Any]:
+    """A column of the primary key."""
+    return column(name, logical_type, primaryKey=True, primaryKeyPosition=position, **more)
+
+
+def row_count(at_least: int, **more: Any) -> dict[str, Any]:
+    """The rule about the least number of rows."""
+    return {"metric": "rowCount", "mustBeGreaterOrEqualTo": at_least, **more}
+
+
+def row_rule_quality(name: str, expression: str, severity: str = "critical") -> dict[str, Any]:
+    """A rule about a whole row."""
+    return {
+        "type": "custom",
+        "engine": "duckdb",
+        "name": name,
+        "implementation": expression,
+        "severity": severity,
+    }
+
+
+def document(
+    table: str, columns: Sequence[dict[str, Any]], *, quality: Sequence[dict[str, Any]] = (), **custom: Any
+) -> dict[str, Any]:
+    """A whole contract for `layer.name`; `custom` adds to what it says as a document's customProperties."""
+    layer, name = table.split(".")
+    says = {"licence": "CC-BY-4.0", "attribution": ["Nobody"], **PLACE[layer], **custom}
+    return {
+        "apiVersion": "v3.1.0",
+        "kind": "DataContract",
+        "id": table,
+        "name": "Things",
+        "version": "1.2.3",
+        "status": "active",
+        "domain": "local-government",
+        "description": {
+            "purpose": "Shows what a contract can say.",
+            "limitations": "Nothing in it is about anybody.",
+            "usage": "In tests.",
+        },
+        "schema": [
+            {
+                "name": name,
+                "physicalName": table,
+                "logicalType": "object",
+                "physicalType": "table",
+                "dataGranularityDescription": "one row per thing",
+                "properties": list(columns),
+                "quality": [row_count(1), *quality],
+            }
+        ],
+        "slaProperties": [{"property": "freshness", "value": 40, "unit": "d"}],
+        "customProperties": [{"property": name, "value": value} for name, value in says.items()],
+    }
+
+
+def write(folder: Path, contract: dict[str, Any], *, place: str | None = None) -> Path:
+    """Write a contract where its layer and name say, or at `place`."""
+    path = folder / (place or f"{contract['id'].replace('.', '/')}.yml")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(contract, allow_unicode=True), encoding="utf-8")
+    return path
+
+
+def load(folder: Path, contract: dict[str, Any], *, place: str | None = None) -> Contract:
+    """Write a contract and load it, with the columns that the project describes once."""
+    return load_contract(write(folder, contract, place=place), FIELDS)

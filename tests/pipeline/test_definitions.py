@@ -1,0 +1,237 @@
+"""What Dagster sees: assets and what is said about them, jobs, the schedule, and parts that can be swapped."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import pytest
+from dagster._utils.schedules import schedule_execution_time_iterator
+
+from pipelines.assets import Workplace
+from pipelines.contract import Contract, load_contracts
+from pipelines.definitions import build_defs
+from pipelines.sample.world import write_world
+from pipelines.settings import project_folder
+
+ROOT = Path(__file__).resolve().parents[2]
+LONDON = ZoneInfo("Europe/London")
+# The backbone; the test below says that nothing is missing and nothing is too much.
+BACKBONE = {
+    "snapshots/authority_register",
+    "source/authority_register",
+    "clean/authority",
+    "model/authority_succession",
+    "public/authorities",
+    "public/authority_accounts",
+    "public/account_adoption",
+    "public/coverage",
+    "public/data_issues",
+    "release",
+}
+
+
+@cache
+def definitions() -> dg.Definitions:
+    """The definitions with a workplace of their own; building them touches nothing."""
+    return build_defs(Workplace(home="unused"))
+
+
+@cache
+def assets() -> dict[str, dg.AssetsDefinition]:
+    """Every asset by its key, written as in Dagster's own pages."""
+    found = [asset for asset in definitions().assets or () if isinstance(asset, dg.AssetsDefinition)]
+    return {asset.key.to_user_string(): asset for asset in found}
+
+
+def spec(key: str) -> dg.AssetSpec:
+    (only,) = assets()[key].specs
+    return only
+
+
+@cache
+def contracts() -> dict[str, Contract]:
+    return {
+        table.replace(".", "/"): contract
+        for table, contract in load_contracts(project_folder("data_contracts")).items()
+    }
+
+
+def files(folder: str, ending: str) -> set[str]:
+    return {path.stem for path in (ROOT / folder).glob(f"*.{ending}")}
+
+
+def keys_of(*groups: str) -> list[str]:
+    return sorted(key for key in assets() if key.split("/")[0] in groups)
+
+
+# --- assets -------------------------------------------------------------------------------------------------
+
+
+def test_each_source_has_two_assets_each_sql_file_one_and_nothing_else_has_any() -> None:
+    sources = files("data_contracts/source", "yml")
+    tables = {f"{layer}/{name}" for layer in ("clean", "model", "public") for name in files(f"sql/{layer}", "sql")}
+    expected = {f"{layer}/{name}" for layer in ("snapshots", "source") for name in sources} | tables | {"release"}
+    assert set(assets()) == expected
+    assert expected >= BACKBONE
+
+
+@pytest.mark.parametrize("key", sorted(assets()))
+def test_every_asset_says_where_it_belongs_whose_it_is_and_what_it_is_for(key: str) -> None:
+    about = spec(key)
+    assert about.group_name == key.split("/")[0]
+    assert about.owners == ["team:data-engineering"]
+    assert about.description
+    assert len(about.description) > 20
+    assert about.kinds
+
+
+@pytest.mark.parametrize("key", keys_of("source", "public"))
+def test_a_table_with_a_contract_shows_its_columns_and_stands_behind_a_blocking_check(key: str) -> None:
+    contract = contracts()[key]
+    schema = spec(key).metadata["dagster/column_schema"]
+    assert isinstance(schema, dg.TableSchema)
+    assert [(c.name, c.type, c.description, c.constraints.nullable) for c in schema.columns] == [
+        (c.name, c.sql_type, c.description, not c.required) for c in contract.columns
+    ]
+    assert spec(key).metadata["licence"] == contract.licence
+    assert spec(key).metadata["schema_version"] == contract.version
+    checks = {check.name: check.blocking for check in assets()[key].check_specs}
+    assert checks == {"contract": True, "warnings": False}
+
+
+@pytest.mark.parametrize("key", keys_of("public"))
+def test_a_public_table_must_be_fresh_and_carries_the_version_of_its_query(key: str) -> None:
+    policy = spec(key).freshness_policy
+    assert isinstance(policy, dg.FreshnessPolicy)
+    assert policy == dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(days=contracts()[key].freshness_days))
+    assert spec(key).code_version
+
+
+def test_only_what_writes_the_warehouse_waits_for_its_one_writer() -> None:
+    pools = {key: asset.op.pool for key, asset in assets().items()}
+    assert {key for key, pool in pools.items() if pool is None} == set(keys_of("snapshots"))
+    assert set(pools.values()) == {None, "duckdb"}
+
+
+def test_only_pulls_are_tried_again() -> None:
+    policies = {key: asset.op.retry_policy for key, asset in assets().items()}
+    assert {key for key, policy in policies.items() if policy} == set(keys_of("snapshots"))
+    for policy in filter(None, policies.values()):
+        assert policy.max_retries >= 1
+        assert policy.backoff == dg.Backoff.EXPONENTIAL
+        assert policy.jitter is not None
+
+
+def test_the_release_waits_for_every_public_table() -> None:
+    assert {dep.asset_key.to_user_string() for dep in spec("release").deps} == set(keys_of("public"))
+
+
+def test_a_source_table_waits_for_its_own_snapshots_only() -> None:
+    for key in keys_of("source"):
+        assert [dep.asset_key.to_user_string() for dep in spec(key).deps] == [key.replace("source/", "snapshots/")]
+
+
+def test_the_dataset_of_issues_waits_for_every_table_that_can_raise_one() -> None:
+    waiting, upstream = ["public/data_issues"], set()
+    while waiting:
+        for dep in spec(waiting.pop()).deps:
+            key = dep.asset_key.to_user_string()
+            if key not in upstream:
+                upstream.add(key)
+                waiting.append(key)
+    assert upstream >= set(contracts()) - {"public/data_issues"}
+
+
+# --- jobs and the schedule ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("job", "groups"),
+    [
+        ("publish", ("snapshots", "source", "clean", "model", "public", "release")),
+        ("pull", ("snapshots",)),
+    ],
+)
+def test_a_job_selects_whole_layers(job: str, groups: tuple[str, ...]) -> None:
+    selected = definitions().resolve_job_def(job).asset_layer.executable_asset_keys
+    assert sorted(key.to_user_string() for key in selected) == keys_of(*groups)
+
+
+def test_publishing_every_day_is_off_until_someone_turns_it_on() -> None:
+    schedule = definitions().resolve_schedule_def("daily_publish")
+    assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+    assert schedule.job_name == "publish"
+    assert schedule.execution_timezone == "Europe/London"
+
+
+@pytest.mark.parametrize(
+    ("eve", "utc_hours"),
+    [(dt.date(2027, 3, 27), (5, 4, 4)), (dt.date(2026, 10, 24), (4, 5, 5))],
+    ids=["clocks go forward", "clocks go back"],
+)
+def test_the_schedule_keeps_to_local_time_when_the_clocks_change(eve: dt.date, utc_hours: tuple[int, ...]) -> None:
+    schedule = definitions().resolve_schedule_def("daily_publish")
+    start = dt.datetime.combine(eve, dt.time(), LONDON).timestamp()
+    ticks = schedule_execution_time_iterator(start, schedule.cron_schedule, schedule.execution_timezone)
+    found = [next(ticks) for _ in utc_hours]
+    assert [tick.astimezone(LONDON).replace(tzinfo=None) for tick in found] == [
+        dt.datetime.combine(eve + dt.timedelta(days=n), dt.time(5, 15)) for n in range(3)
+    ]
+    assert tuple(tick.astimezone(dt.UTC).hour for tick in found) == utc_hours
+
+
+# --- parts that can be swapped ------------------------------------------------------------------------------
+
+
+def test_a_folder_of_files_can_take_the_place_of_the_sources(tmp_path: Path) -> None:
+    write_world(tmp_path / "world")
+    workplace = Workplace(home=str(tmp_path / "home"), sources=str(tmp_path / "world"), released_on="2026-11-23")
+    job = build_defs(workplace).resolve_job_def("pull")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance)
+    assert result.success
+    pulled = {path.parent.name for path in (tmp_path / "home" / "snapshots").rglob("*.csv")}
+    assert {f"snapshots/{name}" for name in pulled} == set(keys_of("snapshots"))
+    assert (tmp_path / "home" / "world.txt").read_text(encoding="utf-8") == "live\n"
+
+
+def test_a_deployment_chooses_its_executor_and_gets_the_one_without_processes_otherwise() -> None:
+    workplace = Workplace(home="unused")
+    assert definitions().resolve_job_def("publish").executor_def is dg.in_process_executor
+    swapped = build_defs(workplace, dg.multiprocess_executor)
+    assert swapped.resolve_job_def("publish").executor_def is dg.multiprocess_executor
+
+
+def test_the_environment_decides_where_no_workplace_is_given(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ENGAGEMENT_HOME", str(tmp_path))
+    monkeypatch.setenv("ENGAGEMENT_SOURCES", "live")
+    workplace = (build_defs().resources or {})["workplace"]
+    assert isinstance(workplace, Workplace)
+    assert (workplace.home, workplace.sources, workplace.is_sample) == (str(tmp_path), "live", False)
+
+
+def test_the_definitions_load_completely() -> None:
+    dg.Definitions.validate_loadable(definitions())
+
+
+def test_the_workspace_file_is_valid_for_dagster_itself(tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
+    done = subprocess.run(
+        [Path(sys.executable).parent / "dagster", "definitions", "validate", "-w", "workspace.yaml"],
+        cwd=ROOT,
+        env={**os.environ, "DAGSTER_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "councillor-engagement" in done.stdout + done.stderr

@@ -22,11 +22,12 @@ from pydantic import Field, PrivateAttr
 
 from pipelines import contract as contracts_module
 from pipelines.checks import Verdict, check_table
-from pipelines.contract import Contract, load_contracts
+from pipelines.contract import Contract, MinimumRows, load_contracts
 from pipelines.lineage import LAYERS, Query, build_order, column_lineage, load_queries, upstream_sources
 from pipelines.pull import PullError, findings, pull_source, replay
 from pipelines.release.build import ReleaseError, ReleaseInput, build_release, latest_release
-from pipelines.settings import DEFAULT_CONTACT, Home, SettingsError, SourceList, load_sources, project_folder
+from pipelines.release.manifest import ManifestError
+from pipelines.settings import Home, SettingsError, SourceList, load_sources, project_folder
 from pipelines.snapshots import SnapshotError, SnapshotStore
 from pipelines.sources.http import HttpPolicy
 from pipelines.sources.reading import RefusedFile
@@ -46,6 +47,7 @@ POOL = "duckdb"  # the warehouse has one writer
 OWNERS = ["team:data-engineering"]
 EXPECTED = (
     contracts_module.ContractError,
+    ManifestError,
     PullError,
     RefusedFile,
     ReleaseError,
@@ -101,7 +103,8 @@ class Workplace(dg.ConfigurableResource):  # type: ignore[type-arg]
     home: str
     sources: str = "sample"
     offline: bool = False
-    contact: str = DEFAULT_CONTACT
+    keep_open: bool = False
+    contact: str | None = None
     private_hosts: list[str] = Field(default_factory=list)
     released_on: str | None = None
     _open: ExitStack | None = PrivateAttr(default=None)
@@ -123,9 +126,21 @@ class Workplace(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Whether the run reads the fictional sample world."""
         return self.source_list.world == "sample"
 
+    def expectation(self, contract: Contract) -> MinimumRows:
+        """Which minimum row count holds: a live one, the sample world's, or none without a source it needs."""
+        if any(not self.source_list.of(source) for source in contract.empty_without):
+            return "none"
+        return "sample" if self.is_sample else "live"
+
     def policy(self) -> HttpPolicy:
-        """How politely to fetch."""
-        return HttpPolicy(contact=self.contact, private_hosts=frozenset(self.private_hosts))
+        """How politely to fetch. Errors: `SettingsError` when nobody is named whom a server may write to."""
+        fetches = any(place.kind == "url" for places in self.source_list.locations.values() for place in places)
+        if fetches and not self.contact:
+            raise SettingsError(
+                "name a web page or an address that a server's operator may write to: --contact or "
+                "ENGAGEMENT_CONTACT; it is sent with each request"
+            )
+        return HttpPolicy(contact=self.contact or "none", private_hosts=frozenset(self.private_hosts))
 
     def now(self) -> dt.datetime:
         """The clock of the run, in UTC."""
@@ -135,14 +150,21 @@ class Workplace(dg.ConfigurableResource):  # type: ignore[type-arg]
     def warehouse(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The warehouse, ready to run every query of the project.
 
-        It is opened at the first use and stays open until the process has done its last step.
+        It is opened and closed for each step, so that the pool keeps steps of several runs apart. With
+        `keep_open` it stays open until the process has done its last step, which is faster for one run alone.
         """
         from pipelines.functions import FUNCTIONS
 
-        if self._open is None:
-            self._open = ExitStack()
-            self._con = self._open.enter_context(open_warehouse(self.place().warehouse, FUNCTIONS))
+        if not self.keep_open:
+            with open_warehouse(self.place().warehouse, FUNCTIONS) as con:
+                con.execute(PROJECT.macros)
+                yield con
+            return
+        if self._con is None:
+            stack = ExitStack()
+            self._con = stack.enter_context(open_warehouse(self.place().warehouse, FUNCTIONS))
             self._con.execute(PROJECT.macros)
+            self._open = stack
         with rolled_back_on_error(self._con):
             yield self._con
 
@@ -150,7 +172,7 @@ class Workplace(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Close the warehouse."""
         if self._open is not None:
             self._open.close()
-            self._open = None
+            self._open = self._con = None
 
 
 PROJECT = Project.load()
@@ -216,7 +238,7 @@ def source_asset(contract: Contract) -> dg.AssetsDefinition:
             result = load_source(con, contract, replay(contract, locations, store))
             note_findings(con, contract, findings(contract, locations, store))
             verdict = (
-                check_table(con, contract, sample=workplace.is_sample)
+                check_table(con, contract, workplace.expectation(contract))
                 if locations
                 else Verdict(contract.table, ())
             )
@@ -239,7 +261,7 @@ def table_asset(query: Query, contract: Contract | None) -> dg.AssetsDefinition:
             if any(table.startswith("published.") for table in query.reads):
                 attach_published(con, PROJECT.layer("public"), latest_release(workplace.place().public))
             result = build_table(con, query.table, query.text, query.grain, contract)
-            verdict = check_table(con, contract, sample=workplace.is_sample) if contract else None
+            verdict = check_table(con, contract, workplace.expectation(contract)) if contract else None
             schema = columns_of(con, [query.table, *reads])
         return _table_result(result, contract, verdict, _traced(query, schema))
 
@@ -320,6 +342,7 @@ def release_input(workplace: Workplace) -> ReleaseInput:
         world=sources.world,
         released_on=day,
         contracts=tuple(PROJECT.layer("public")),
+        minimum_rows={contract.name: workplace.expectation(contract) for contract in PROJECT.layer("public")},
         inputs=inputs,
         queries={contract.name: PROJECT.queries[contract.table].text for contract in PROJECT.layer("public")},
         origins={

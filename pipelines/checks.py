@@ -16,7 +16,7 @@ from typing import Any
 
 import duckdb
 
-from pipelines.contract import Contract, ExpectationSpec, Severity, to_suite_spec
+from pipelines.contract import Contract, ExpectationSpec, MinimumRows, Severity, to_suite_spec
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,13 @@ class Verdict:
         return tuple(r for r in self.results if not r.passed and r.severity == "warning")
 
 
-def check_table(con: duckdb.DuckDBPyConnection, contract: Contract, *, sample: bool = False) -> Verdict:
+def check_table(con: duckdb.DuckDBPyConnection, contract: Contract, minimum: MinimumRows = "live") -> Verdict:
     """Run the contract's suite on its table, in DuckDB, over the connection that is open.
 
     A rule that cannot be evaluated counts as failed.
     """
     gx, context = _great_expectations()
-    specs = to_suite_spec(contract, sample=sample)
+    specs = to_suite_spec(contract, minimum)
     source = context.data_sources.add_duckdb_connection(
         contract.table, connection_string="duckdb:///:memory:", kwargs=_engine_arguments(con)
     )

@@ -7,6 +7,7 @@ Exit codes: 0 done, 1 the data or a release is not good, 2 the call was wrong.
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import logging
 import os
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.settings import DEFAULT_CONTACT, Home, SettingsError, default_home
+from pipelines.settings import Home, SettingsError, default_home
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -35,6 +36,12 @@ SOURCES = click.option(
     default=lambda: os.environ.get("ENGAGEMENT_SOURCES", "sample"),
     show_default="sample",
     help="Which sources to read: sample, live, a YAML file, or a folder with a folder per source.",
+)
+CONTACT = click.option(
+    "--contact",
+    envvar="ENGAGEMENT_CONTACT",
+    show_envvar=True,
+    help="Whom a server's operator may write to; sent with each request, and needed where one is made.",
 )
 OFFLINE = click.option(
     "--offline", is_flag=True, help="Fetch nothing; replay the snapshots that the home already holds."
@@ -82,23 +89,22 @@ def main() -> None:
 @SOURCES
 @HOME
 @OFFLINE
+@CONTACT
 @click.option(
-    "--contact",
-    default=DEFAULT_CONTACT,
-    help="Whom a server's operator may write to; sent with each request.",
+    "--released-on", type=click.DateTime(["%Y-%m-%d"]), default=None, help="Day of the release. [default: today]"
 )
-@click.option("--released-on", default=None, help="Day of the release, YYYY-MM-DD. [default: today]")
 @_sentences
-def publish(sources: str, home: Path | None, offline: bool, contact: str, released_on: str | None) -> None:
+def publish(
+    sources: str, home: Path | None, offline: bool, contact: str | None, released_on: dt.datetime | None
+) -> None:
     """Pull, build, check and release every dataset; ends with the release folder and its page.
 
     Nothing is released when nothing changed, and nothing half-made ever becomes visible.
     """
     from pipelines.run import run_job
 
-    outcome = _with_progress(
-        lambda: run_job("publish", home or default_home(), sources, offline, contact, released_on)
-    )
+    day = released_on.date().isoformat() if released_on else None
+    outcome = _with_progress(lambda: run_job("publish", home or default_home(), sources, offline, contact, day))
     if not outcome.success:
         for problem in outcome.problems:
             click.echo(f"error: {problem}", err=True)
@@ -115,17 +121,13 @@ def publish(sources: str, home: Path | None, offline: bool, contact: str, releas
 @main.command()
 @SOURCES
 @HOME
-@click.option(
-    "--contact",
-    default=DEFAULT_CONTACT,
-    help="Whom a server's operator may write to; sent with each request.",
-)
+@CONTACT
 @_sentences
-def pull(sources: str, home: Path | None, contact: str) -> None:
+def pull(sources: str, home: Path | None, contact: str | None) -> None:
     """Only fetch the sources into snapshots; build and release nothing."""
     from pipelines.run import run_job
 
-    outcome = _with_progress(lambda: run_job("pull", home or default_home(), sources, False, contact, None))
+    outcome = _with_progress(lambda: run_job("pull", home or default_home(), sources, contact=contact))
     for problem in outcome.problems:
         click.echo(f"error: {problem}", err=True)
     if not outcome.success:
@@ -241,9 +243,12 @@ def new(name: str) -> None:
 def sample(folder: Path) -> None:
     """Write the embedded fictional world as files, to look at or to change by hand."""
     from pipelines.sample.world import write_world
+    from pipelines.settings import SOURCE_LISTS
 
     write_world(folder)
-    click.echo(f"wrote the sample world to {folder}; read it with --sources {folder}")
+    places = (SOURCE_LISTS / "sample.yml").read_text(encoding="utf-8")
+    (folder / "sources.yml").write_text(places.replace("sample: ", "path: "), encoding="utf-8")
+    click.echo(f"wrote the sample world to {folder}; read it with --sources {folder / 'sources.yml'}")
 
 
 # --- showing progress ---------------------------------------------------------------------------------------

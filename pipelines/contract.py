@@ -8,6 +8,8 @@ Expectations, or writing files; `warehouse`, `checks` and `release` do that with
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,9 @@ Severity = Literal["critical", "warning"]
 RuleKind = Literal[
     "type", "required", "allowed", "pattern", "range", "length", "text", "row", "unique", "row_count"
 ]
+
+MinimumRows = Literal["live", "sample", "none"]
+Licence = Literal["CC-BY-4.0", "CC-BY-SA-4.0", "OGL-UK-3.0", "MIT"]
 
 SQL_TYPES: Mapping[LogicalType, str] = {
     "string": "VARCHAR",
@@ -142,13 +147,14 @@ class _Document(_Strict):
 class _ContractProperties(_Strict):
     """What `customProperties` of a contract may say."""
 
-    licence: str
+    licence: Licence
     attribution: list[str] = Field(min_length=1)
     maxQuarantinePercent: float = Field(default=2.0, ge=0, le=100)  # noqa: N815
     keepSnapshots: Literal["latest", "all"] = "latest"  # noqa: N815
     storeRaw: bool = True  # noqa: N815 - false: only the allow-listed columns ever reach the disk
     layouts: list[Layout] = Field(default_factory=list)
     dropped: list[str] = Field(default_factory=list)
+    emptyWithout: list[str] = Field(default_factory=list)  # noqa: N815 - sources without which no row is expected
 
 
 class _ColumnProperties(_Strict):
@@ -242,6 +248,8 @@ class Contract:
     store_raw: bool
     layouts: tuple[Layout, ...]
     dropped: tuple[str, ...]
+    empty_without: tuple[str, ...]
+    digest: str
     path: Path
 
     @property
@@ -321,10 +329,18 @@ def load_contract(path: Path, fields: Mapping[str, dict[str, Any]]) -> Contract:
         store_raw=custom.storeRaw,
         layouts=tuple(custom.layouts),
         dropped=tuple(custom.dropped),
+        empty_without=tuple(custom.emptyWithout),
+        digest=_digest(document, raw_columns),
         path=path,
     )
     _check_whole(contract)
     return contract
+
+
+def _digest(document: _Document, columns: list[dict[str, Any]]) -> str:
+    """The hash of all that a contract says, what its columns inherit included."""
+    said = document.model_dump(mode="json", exclude={"schema_": {0: {"properties"}}}), columns
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -549,19 +565,19 @@ class ExpectationSpec:
         return self.rule.severity
 
 
-def to_suite_spec(contract: Contract, *, sample: bool = False) -> tuple[ExpectationSpec, ...]:
+def to_suite_spec(contract: Contract, minimum: MinimumRows = "live") -> tuple[ExpectationSpec, ...]:
     """The Great Expectations suite of a contract, without importing Great Expectations.
 
-    `sample` takes the sample world's minimum row count where the contract states one.
+    `minimum` says which minimum row count holds: that of a healthy live run, that of the sample world, or none.
     """
     return tuple(
-        ExpectationSpec(rule, *_expectation(rule, sample))
+        ExpectationSpec(rule, *_expectation(rule, minimum))
         for rule in contract.all_rules()
         if rule.kind != "type"  # a column of the declared type cannot break it: only the reader can
     )
 
 
-def _expectation(rule: Rule, sample: bool) -> tuple[str, dict[str, Any]]:
+def _expectation(rule: Rule, minimum: MinimumRows) -> tuple[str, dict[str, Any]]:
     column = {"column": rule.column}
     if rule.kind == "required":
         return "ExpectColumnValuesToNotBeNull", column
@@ -577,7 +593,8 @@ def _expectation(rule: Rule, sample: bool) -> tuple[str, dict[str, Any]]:
             "ignore_row_if": "never",
         }
     if rule.kind == "row_count":
-        low = rule.sample_low if sample and rule.sample_low is not None else rule.low
+        sample_low = rule.low if rule.sample_low is None else rule.sample_low
+        low = {"live": rule.low, "sample": sample_low, "none": 0}[minimum]
         return "ExpectTableRowCountToBeBetween", {"min_value": int(low or 0)}
     return "UnexpectedRowsExpectation", {"unexpected_rows_query": _unexpected_rows(rule)}
 
@@ -678,8 +695,6 @@ def resolved_document(path: Path, fields: Mapping[str, dict[str, Any]]) -> dict[
 
 def official_faults(document: Mapping[str, Any]) -> list[str]:
     """What the official ODCS JSON schema finds wrong with a document, one line each."""
-    import json
-
     from jsonschema import Draft201909Validator
     from open_data_contract_standard.model import OpenDataContractStandard
 

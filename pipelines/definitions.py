@@ -10,7 +10,7 @@ import os
 import dagster as dg
 
 from pipelines.assets import Workplace, all_assets
-from pipelines.schedules import daily, publish, pull
+from pipelines.schedules import daily, publish, pull, record_failure, record_success
 from pipelines.settings import default_home
 
 
@@ -19,16 +19,19 @@ def build_defs(
 ) -> dg.Definitions:
     """The project's definitions, with another workplace or executor than a deployment's where given.
 
-    Without a workplace, `ENGAGEMENT_HOME` and `ENGAGEMENT_SOURCES` decide. The executor runs steps inside one
-    process unless told otherwise: a process per step costs seconds where the step costs milliseconds.
+    Without a workplace, `ENGAGEMENT_HOME`, `ENGAGEMENT_SOURCES` and `ENGAGEMENT_CONTACT` decide. Steps run
+    inside one process unless told otherwise: a process per step costs seconds where the step costs milliseconds.
     """
     place = workplace or Workplace(
-        home=str(default_home()), sources=os.environ.get("ENGAGEMENT_SOURCES", "sample")
+        home=str(default_home()),
+        sources=os.environ.get("ENGAGEMENT_SOURCES", "sample"),
+        contact=os.environ.get("ENGAGEMENT_CONTACT"),
     )
     return dg.Definitions(
         assets=all_assets(),
         jobs=[publish, pull],
         schedules=[daily],
+        sensors=[record_success, record_failure],
         resources={"workplace": place},
         executor=executor or dg.in_process_executor,
     )

@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from stamina.instrumentation import LoggingOnRetryHook, set_on_retry_hooks
 
 from pipelines.contract import Contract
 from pipelines.settings import Location
@@ -21,6 +26,8 @@ from pipelines.sources.http import FetchError, HttpPolicy, PoliteClient
 from pipelines.sources.reading import Reading, RefusedFile, read_csv
 from pipelines.warehouse import Incoming
 
+_TURNS = threading.Lock()
+_NEXT_TURN: dict[str, float] = {}
 Clock = Callable[[], dt.datetime]
 
 
@@ -73,10 +80,12 @@ def _pull_place(
 ) -> Fetch:
     now = clock()
     past = [f for f in store.fetches(contract.name, location.label) if f.status in USABLE]
-    last = past[-1] if past else None
+    last = past[-1] if past and store.has(contract.name, past[-1].sha256 or "") else None
     fetch = Fetch(location=location.label, status="failed", fetched_at=now, as_of=location.as_of or now.date())
     try:
-        raw = _get(location, last, policy)
+        # A contract that reads other fields than last time needs the whole file again.
+        known = last if last and last.contract_version == contract.version else None
+        raw = _get(location, known, policy)
         if raw.body is None and last is not None:
             fetch = last.model_copy(
                 update={"status": "not_modified", "fetched_at": now, "http_status": raw.http_status}
@@ -105,6 +114,7 @@ def _store(contract: Contract, fetch: Fetch, raw: Raw, store: SnapshotStore, las
             "size_bytes": len(kept),
             "rows": len(reading.rows),
             "layout": reading.layout,
+            "contract_version": contract.version,
             "http_status": raw.http_status,
             "etag": raw.etag,
             "last_modified": raw.last_modified,
@@ -123,10 +133,22 @@ def _get(location: Location, last: Fetch | None, policy: HttpPolicy) -> Raw:
         return Raw(_sample_world()[location.address].encode())
     if location.kind == "path":
         return Raw(Path(location.address).read_bytes())
+    _wait_for_turn(location.address, policy)
     return asyncio.run(_get_url(location, last, policy))
 
 
+def _wait_for_turn(address: str, policy: HttpPolicy) -> None:
+    """Keep the pace of a host over several sources, each of which is fetched by a client of its own."""
+    host = urlsplit(address).netloc
+    with _TURNS:
+        pause = _NEXT_TURN.get(host, 0.0) - time.monotonic()
+        _NEXT_TURN[host] = time.monotonic() + max(pause, 0.0) + 1 / policy.per_host_per_second
+    if pause > 0:
+        time.sleep(pause)
+
+
 async def _get_url(location: Location, last: Fetch | None, policy: HttpPolicy) -> Raw:
+    set_on_retry_hooks([LoggingOnRetryHook])
     async with PoliteClient(policy) as client:
         fetched = await client.get(
             location.address,

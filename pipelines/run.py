@@ -58,9 +58,9 @@ def run_job(
     job: Literal["publish", "pull"],
     home: Path,
     sources: str,
-    offline: bool,
-    contact: str,
-    released_on: str | None,
+    offline: bool = False,
+    contact: str | None = None,
+    released_on: str | None = None,
 ) -> RunOutcome:
     """Run a job of the definitions inside this process, and record the attempt.
 
@@ -71,8 +71,14 @@ def run_job(
     from pipelines.definitions import build_defs
 
     workplace = Workplace(
-        home=str(home.resolve()), sources=sources, offline=offline, contact=contact, released_on=released_on
+        home=str(home.resolve()),
+        sources=sources,
+        offline=offline,
+        keep_open=True,
+        contact=contact,
+        released_on=released_on,
     )
+    workplace.policy()
     place = workplace.place()
     before = read_pointer(place.public)
     started = dt.datetime.now(dt.UTC)
@@ -81,23 +87,59 @@ def run_job(
         result = definitions.resolve_job_def(job).execute_in_process(
             run_config=QUIET, instance=storage, raise_on_error=False
         )
-    problems = tuple(_problems(result))
+    problems = tuple(_problems(result.all_events))
     after = read_pointer(place.public)
     is_new = after is not None and (before is None or before.version != after.version)
-    status = _status(job, result.success, is_new)
     record = RunRecord(
         run_id=result.run_id,
         job=job,
         sources=workplace.source_list.name,
         started_at=started,
         ended_at=dt.datetime.now(dt.UTC),
-        status=status,
+        status=_status(job, result.success, is_new),
         version=after.version if after else None,
         problems=problems,
     )
     path = write_record(place, record)
     folder = place.public / after.path if after else None
     return RunOutcome(result.success, is_new, record.version, folder, problems, path)
+
+
+def record_service_run(home: Home, sources: str, storage: dg.DagsterInstance, run_id: str) -> Path | None:
+    """Record a run that a Dagster service made, as one from the command line is recorded.
+
+    Runs that did not try to release anything, such as a pull or a single table, leave no record.
+    """
+    import dagster as dg
+
+    found = storage.get_run_record_by_id(run_id)
+    tried = storage.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
+    if found is None or not any(_asset(entry) == "release" for entry in tried):
+        return None
+    entries = [entry.dagster_event for entry in storage.all_logs(run_id) if entry.dagster_event]
+    made = [
+        e
+        for e in entries
+        if e.event_type_value == "ASSET_MATERIALIZATION" and e.asset_key == dg.AssetKey("release")
+    ]
+    is_new = any(e.materialization.metadata["published"].value for e in made)
+    pointer = read_pointer(home.public)
+    record = RunRecord(
+        run_id=run_id,
+        job="publish",
+        sources=sources,
+        started_at=dt.datetime.fromtimestamp(found.start_time or 0, dt.UTC),
+        ended_at=dt.datetime.fromtimestamp(found.end_time or found.start_time or 0, dt.UTC),
+        status=_status("publish", bool(made), is_new),
+        version=pointer.version if pointer else None,
+        problems=tuple(_problems(entries)),
+    )
+    return write_record(home, record)
+
+
+def _asset(entry: dg.EventLogEntry) -> str:
+    key = entry.dagster_event.asset_key if entry.dagster_event else None
+    return ".".join(key.path) if key else ""
 
 
 def _status(job: str, success: bool, is_new: bool) -> Literal["published", "unchanged", "pulled", "failed"]:
@@ -125,10 +167,10 @@ def instance() -> Iterator[dg.DagsterInstance]:
             yield passing
 
 
-def _problems(result: dg.ExecuteInProcessResult) -> list[str]:
+def _problems(events: Sequence[dg.DagsterEvent]) -> list[str]:
     """What went wrong, one sentence per failed step or check."""
     problems = []
-    for event in result.all_events:
+    for event in events:
         if event.is_step_failure:
             data = event.step_failure_data
             error = data.error.cause if data.error and data.error.cause else data.error

@@ -25,7 +25,6 @@ LocationKind = Literal["path", "url", "sample"]
 PACKAGE = Path(__file__).resolve().parent
 CURATED = PACKAGE / "sources" / "curated"
 SOURCE_LISTS = PACKAGE / "sources" / "lists"
-DEFAULT_CONTACT = "https://github.com/councillor-engagement/councillor-engagement/issues"
 
 
 class SettingsError(Exception):

@@ -46,6 +46,7 @@ class Fetch(BaseModel):
     size_bytes: int | None = None
     rows: int | None = None
     layout: str | None = None
+    contract_version: str | None = None
     http_status: int | None = None
     etag: str | None = None
     last_modified: str | None = None
@@ -67,6 +68,10 @@ class SnapshotStore:
             return sha256, False
         write_atomically(path, data)
         return sha256, True
+
+    def has(self, source: str, sha256: str) -> bool:
+        """Whether the snapshot is still on disk."""
+        return self._path(source, sha256).is_file()
 
     def read(self, source: str, sha256: str) -> bytes:
         """The bytes of a snapshot. Errors: `SnapshotError` when they are gone or no longer match their name."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.run import RunOutcome, run_job
-from pipelines.settings import DEFAULT_CONTACT, Home
+from pipelines.settings import Home
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL = ROOT.parent / "shared" / "real"
@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def publish(home: Path, sources: str | Path = "sample", *, offline: bool = False, day: str = DAY) -> RunOutcome:
     """Run the publish job on a home as the command line does."""
-    return run_job("publish", home, str(sources), offline, DEFAULT_CONTACT, day)
+    return run_job("publish", home, str(sources), offline=offline, released_on=day)
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.checks import Verdict, check_table
-from pipelines.contract import Contract
+from pipelines.contract import Contract, MinimumRows
 from pipelines.release import package, pages
 from pipelines.release.manifest import (
     SHARE_ALIKE,
@@ -28,6 +28,7 @@ from pipelines.release.manifest import (
     FileEntry,
     InputEntry,
     Manifest,
+    ManifestError,
     Pointer,
     next_version,
     read_manifest,
@@ -68,6 +69,7 @@ class ReleaseInput:
     world: World
     released_on: dt.date
     contracts: tuple[Contract, ...]
+    minimum_rows: Mapping[str, MinimumRows]
     inputs: Mapping[str, Sequence[Fetch]]
     origins: Mapping[str, Sequence[Contract]]
     queries: Mapping[str, str]
@@ -84,9 +86,17 @@ class Outcome:
 
 
 def latest_release(public: Path) -> Path | None:
-    """The folder that `latest.json` points to, None before the first release."""
+    """The folder that `latest.json` points to, None before the first release. Errors: `ManifestError`."""
     pointer = read_pointer(public)
-    return public / pointer.path if pointer else None
+    if pointer is None:
+        return None
+    folder = public / pointer.path
+    if not folder.is_dir():
+        raise ManifestError(
+            f"latest.json names release {pointer.version}, whose folder is gone: put it back from a copy, or "
+            f"delete latest.json to start again from the releases that are there"
+        )
+    return folder
 
 
 def build_release(con: duckdb.DuckDBPyConnection, given: ReleaseInput) -> Outcome:
@@ -98,7 +108,7 @@ def build_release(con: duckdb.DuckDBPyConnection, given: ReleaseInput) -> Outcom
     finish_interrupted(given.home)
     if faults := licence_faults(given.contracts, given.origins):
         raise ReleaseError("; ".join(faults))
-    verdicts = [check_table(con, c, sample=given.world == "sample") for c in given.contracts]
+    verdicts = [check_table(con, c, given.minimum_rows[c.name]) for c in given.contracts]
     if failures := [f"{v.table} {f.sentence()}" for v in verdicts for f in v.failures]:
         raise ReleaseError(f"no release, critical rules do not hold: {'; '.join(failures)}")
     stage = given.home.staging / f".{uuid.uuid4().hex}"
@@ -141,7 +151,7 @@ def _write_dataset(con: duckdb.DuckDBPyConnection, contract: Contract, stage: Pa
         title=contract.title,
         grain=contract.grain,
         schema_version=contract.version,
-        contract_sha256=sha256_of(contract.path),
+        contract_sha256=contract.digest,
         rows=table.num_rows,
         licence=contract.licence,
         attribution=contract.attribution,
@@ -182,8 +192,11 @@ def _manifest(given: ReleaseInput, datasets: tuple[DatasetEntry, ...], previous:
 
 def _code_version(given: ReleaseInput) -> str:
     """The package version and a hash of the public contracts and queries, which decide what a release says."""
-    texts = [contract.path.read_text(encoding="utf-8") for contract in given.contracts]
-    digest = hashlib.sha256("\n".join([*texts, *(given.queries[n] for n in sorted(given.queries))]).encode())
+    texts = [
+        *(contract.digest for contract in given.contracts),
+        *(given.queries[n] for n in sorted(given.queries)),
+    ]
+    digest = hashlib.sha256("\n".join(texts).encode())
     return f"{_package_version()}+{digest.hexdigest()[:12]}"
 
 

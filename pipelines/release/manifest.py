@@ -163,9 +163,15 @@ def released_versions(public: Path) -> list[str]:
     return sorted((name for name in names if VERSION.fullmatch(name)), key=version_key)
 
 
+def _announced(public: Path) -> list[str]:
+    """Versions that were ever announced: a number is not used twice, even where its folder was removed."""
+    path = public / "versions.json"
+    return [entry["version"] for entry in orjson.loads(path.read_bytes())["versions"]] if path.exists() else []
+
+
 def next_version(public: Path, day: dt.date) -> str:
     """The next calendar version: year, month, and a count within the month."""
-    taken = [version_key(version) for version in released_versions(public)]
+    taken = sorted(version_key(version) for version in {*released_versions(public), *_announced(public)})
     counts = [count for year, month, count in taken if (year, month) == (day.year, day.month)]
     proposed = (day.year, day.month, max(counts, default=-1) + 1)
     if taken and proposed < taken[-1]:  # a clock set back must not hide the new release behind an old one

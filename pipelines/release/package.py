@@ -43,7 +43,7 @@ def data_package(manifest: Manifest, contracts: Mapping[str, Contract]) -> dict[
             "title": dataset.title,
             "description": f"{contract.purpose} {contract.limitations}",
             "licenses": [licence_entry(dataset.licence)],
-            "sources": [{"title": title} for title in dataset.attribution],
+            **({} if manifest.notice else {"sources": [{"title": title} for title in dataset.attribution]}),
         }
         csv, parquet = dataset.file(".csv.gz"), dataset.file(".parquet")
         resources.append(
@@ -77,7 +77,7 @@ def data_package(manifest: Manifest, contracts: Mapping[str, Contract]) -> dict[
         "created": f"{manifest.released_on.isoformat()}T00:00:00Z",
         "description": manifest.notice or f"{TITLE}, council by council.",
         "licenses": [licence_entry(code) for code in sorted({d.licence for d in manifest.datasets})],
-        "sources": [{"title": title} for title in attributions(manifest)],
+        **({} if manifest.notice else {"sources": [{"title": title} for title in attributions(manifest)]}),
         "resources": resources,
     }
 
@@ -114,6 +114,7 @@ def readme(manifest: Manifest, contracts: Mapping[str, Contract]) -> str:
     lines += ["", "```python", "import pandas", f'pandas.read_parquet("{first}.parquet")', "```"]
     lines += ["", "## Check it", "", "```sh", "sha256sum --check SHA256SUMS", "```"]
     lines += ["", "## Attribution", ""]
+    lines += ["Real releases credit these; the sample holds none of their data.", ""] if manifest.notice else []
     lines += [f"- {title}" for title in attributions(manifest)]
     return "\n".join(lines) + "\n"
 

@@ -114,6 +114,30 @@ owned as (
   from placed
 ),
 
+numbered as (
+  select
+    owned.source,
+    owned.authority_code,
+    owned.listed_authority_code,
+    owned.platform,
+    owned.handle,
+    row_number() over (
+      partition by owned.authority_code, owned.platform, owned.handle
+      order by coalesce(owned.valid_from, owned.first_seen_on), owned.listed_authority_code, owned.first_seen_on
+    ) as period,
+    owned.account_id,
+    owned.valid_from,
+    owned.valid_to,
+    owned.first_seen_on,
+    owned.evidence_url,
+    owned.checked_on,
+    owned.successors,
+    owned.is_still_listed,
+    owned.is_inherited,
+    owned.is_dissolved
+  from owned
+),
+
 -- A closed account was renamed if its permanent id lives on under another handle, or if the register of bodies,
 -- which names one account per body, names another one from the day after.
 renamed as (
@@ -121,14 +145,13 @@ renamed as (
     closed.authority_code,
     closed.platform,
     closed.handle,
-    closed.first_seen_on
-  from owned as closed
-  join owned as later
+    closed.period
+  from numbered as closed
+  join numbered as later
     on later.authority_code = closed.authority_code
     and later.platform = closed.platform
     and later.handle <> closed.handle
-    and later.first_seen_on > closed.first_seen_on
-    and (later.valid_to is null or later.valid_to > closed.valid_to)
+    and coalesce(later.valid_to, date '9999-12-31') > closed.valid_to
   where later.account_id = closed.account_id
     or (
       closed.source = 'digital_land_authorities'
@@ -137,29 +160,30 @@ renamed as (
 )
 
 select
-  owned.source,
-  owned.authority_code,
-  owned.listed_authority_code,
-  owned.platform,
-  owned.handle,
-  owned.account_id,
-  owned.valid_from,
-  owned.valid_to,
-  owned.first_seen_on,
-  owned.evidence_url,
-  owned.checked_on,
-  owned.successors,
-  owned.is_still_listed,
+  numbered.source,
+  numbered.authority_code,
+  numbered.listed_authority_code,
+  numbered.platform,
+  numbered.handle,
+  numbered.period,
+  numbered.account_id,
+  numbered.valid_from,
+  numbered.valid_to,
+  numbered.first_seen_on,
+  numbered.evidence_url,
+  numbered.checked_on,
+  numbered.successors,
+  numbered.is_still_listed,
   case
-    when owned.is_dissolved then 'dissolved'
-    when owned.is_inherited then 'inherited'
-    when owned.valid_to is null then 'active'
+    when numbered.is_dissolved then 'dissolved'
+    when numbered.is_inherited then 'inherited'
+    when numbered.valid_to is null then 'active'
     when renamed.handle is not null then 'renamed'
     else 'ended'
   end as status
-from owned
+from numbered
 left join renamed
-  on renamed.authority_code = owned.authority_code
-  and renamed.platform = owned.platform
-  and renamed.handle = owned.handle
-  and renamed.first_seen_on = owned.first_seen_on
+  on renamed.authority_code = numbered.authority_code
+  and renamed.platform = numbered.platform
+  and renamed.handle = numbered.handle
+  and renamed.period = numbered.period

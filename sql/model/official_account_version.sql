@@ -1,7 +1,14 @@
 -- one row per source, authority, account and unbroken run of snapshots that name it
--- A source speaks anew with each of its snapshots: a handle that is gone from the next one ended the day before
--- it. A source that states dates itself is believed.
-with snapshot as (
+-- The register of bodies speaks anew with each snapshot: a handle that is gone from the next one ended the day
+-- before it. The curated list states dates itself and is believed as it stands now, so that a wrong entry can be
+-- taken back; a row of it without a first day began when a snapshot first showed it.
+with newest_list as (
+  select max(taken.snapshot_on) as snapshot_on
+  from clean.official_account_snapshot as taken
+  where taken.source = 'official_accounts'
+),
+
+snapshot as (
   select
     taken.source,
     taken.snapshot_on,
@@ -23,7 +30,9 @@ sighting as (
     max(seen.evidence_url) as evidence_url,
     max(seen.checked_on) as checked_on
   from model.official_account_sighting as seen
-  where seen.authority_code is not null and seen.handle is not null
+  where seen.authority_code is not null
+    and seen.handle is not null
+    and seen.source <> 'official_accounts'
   group by seen.source, seen.authority_code, seen.platform, seen.handle, seen.snapshot_on
 ),
 
@@ -83,3 +92,25 @@ join numbered as newest
   and newest.handle = run.handle
   and newest.run_no = run.run_no
   and newest.snapshot_on = run.last_seen_on
+union all
+select
+  stated.source,
+  stated.authority_code,
+  stated.platform,
+  stated.handle,
+  max(stated.account_id) as account_id,
+  coalesce(stated.valid_from, min(seen.snapshot_on)) as valid_from,
+  max(stated.valid_to) as valid_to,
+  min(seen.snapshot_on) as first_seen_on,
+  max(stated.snapshot_on) as last_seen_on,
+  max(stated.evidence_url) as evidence_url,
+  max(stated.checked_on) as checked_on
+from model.official_account_sighting as stated
+join newest_list on newest_list.snapshot_on = stated.snapshot_on
+join model.official_account_sighting as seen
+  on seen.source = stated.source
+  and seen.authority_code = stated.authority_code
+  and seen.platform = stated.platform
+  and seen.handle = stated.handle
+where stated.source = 'official_accounts'
+group by stated.source, stated.authority_code, stated.platform, stated.handle, stated.valid_from

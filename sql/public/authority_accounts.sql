@@ -3,6 +3,7 @@ select
   account.authority_code,
   account.platform,
   account.handle,
+  account.period,
   account.account_id,
   account.first_seen_on,
   account.valid_from,

@@ -435,7 +435,7 @@ def test_the_manifest_names_every_file_except_itself_and_the_checksums(release: 
         assert entry.sha256 == hashlib.sha256((release / entry.path).read_bytes()).hexdigest()
     for dataset in manifest.datasets:
         contract = CONTRACTS[dataset.name]
-        assert dataset.contract_sha256 == hashlib.sha256(contract.path.read_bytes()).hexdigest()
+        assert dataset.contract_sha256 == contract.digest
         assert (dataset.schema_version, dataset.key) == (contract.version, contract.key)
 
 
@@ -546,6 +546,13 @@ def test_the_next_version_follows_the_calendar_and_never_goes_back(
     for name in taken:
         (tmp_path / "v" / name).mkdir(parents=True)
     assert next_version(tmp_path, dt.date.fromisoformat(day)) == expected
+
+
+def test_a_version_that_was_announced_is_not_given_again_though_its_folder_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "v" / "2026.11.0").mkdir(parents=True)
+    announced = {"versions": [{"version": "2026.11.1"}, {"version": "2026.11.0"}]}
+    (tmp_path / "versions.json").write_bytes(orjson.dumps(announced))
+    assert next_version(tmp_path, dt.date(2026, 11, 30)) == "2026.11.2"
 
 
 # --- building again -----------------------------------------------------------------------------------------

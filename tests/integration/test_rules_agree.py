@@ -21,7 +21,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 import sqlglot
-from hypothesis import HealthCheck, find, given, settings
+from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
@@ -91,10 +91,12 @@ def disagreements(con: duckdb.DuckDBPyConnection, contract: Contract) -> list[tu
     results = {result.rule: result for result in check_table(con, contract).results}
     rules = [rule for rule in contract.all_rules() if rule.kind != "type"]
     assert set(results) == {rule.name for rule in rules}
+    empty = one(con, f"select count(*) from {contract.table}") == 0
     differing = []
     for rule in rules:
         broken, result = count_broken(con, rule, contract), results[rule.name]
-        counted = broken if rule.kind == "row_count" else result.broken
+        # Great Expectations counts nothing in an empty table, and no rows for a rule about their number.
+        counted = broken if rule.kind == "row_count" or result.broken is None and empty else result.broken
         if (result.passed, counted, result.problem) != (broken == 0, broken, None):
             differing.append((rule.name, rule.kind, broken, result))
     return differing
@@ -320,9 +322,11 @@ def test_an_empty_table_breaks_its_minimum_and_nothing_else(con: duckdb.DuckDBPy
 
 @lru_cache
 def matching_text(pattern: str) -> str:
-    """The simplest text that a pattern matches."""
+    """A text that a pattern matches, the same each time."""
     strategy = st.from_regex(re.compile(pattern, re.ASCII), fullmatch=True)
-    return find(strategy, lambda _: True, settings=settings(database=None, derandomize=True))
+    return find(
+        strategy, lambda _: True, settings=settings(database=None, derandomize=True, phases=[Phase.generate])
+    )
 
 
 def values_for(column: Column) -> list[Any]:
@@ -367,10 +371,9 @@ def search(con: duckdb.DuckDBPyConnection, contract: Contract, where: str, names
     columns = [c for c in contract.columns if c.name in names]
     lists = [f'(select unnest(cast(? as {c.sql_type}[])) as "{c.name}") as v_{c.name}' for c in columns]
     empty = " + ".join(f'cast("{c.name}" is null as int)' for c in columns)
-    found = con.execute(
-        f"select {', '.join(names)} from {', '.join(lists)} where {where} order by {empty}, {', '.join(names)} limit 1",
-        [values_for(c) for c in columns],
-    ).fetchone()
+    wanted = ", ".join(names)
+    query = f"select {wanted} from {', '.join(lists)} where {where} order by {empty}, {wanted} limit 1"
+    found = con.execute(query, [values_for(c) for c in columns]).fetchone()
     assert found is not None, f"{contract.table}: no row found with {where}"
     return dict(zip(names, found, strict=True))
 
@@ -496,12 +499,7 @@ def test_a_rule_that_cannot_be_evaluated_counts_as_failed(
 
 def test_a_table_that_is_not_there_fails_every_rule(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     contract = load(folder, document("public.no_such_thing", [key("code", 1)]))
-    try:
-        verdict = check_table(con, contract)
-    except Exception as error:  # noqa: BLE001 - refusing loudly is as good as failing every rule
-        assert "no_such_thing" in str(error)
-    else:
-        assert len(verdict.failures) == len(to_suite_spec(contract))
+    assert len(check_table(con, contract).failures) == len(to_suite_spec(contract))
 
 
 def test_a_rule_that_only_warns_is_a_warning_not_a_failure(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
@@ -532,7 +530,7 @@ def test_no_value_of_a_cell_appears_in_a_verdict_or_on_the_way_to_it(
     ]
     quality = [row_rule_quality("small", "size < 0"), row_rule_quality("cast", "cast(kind as integer) > 0")]
     contract = load(folder, document("public.things", columns, quality=quality))
-    canaries = {"code": f"={CANARY}", "place": f"@{CANARY}", "kind": CANARY, "size": number}
+    canaries = {"code": f"={CANARY}", "place": f"@{CANARY}", "kind": f"+{CANARY}", "size": number}
     fill(con, contract, [canaries] * 7)
     verdict = check_table(con, contract)
     passed = _passed(verdict)

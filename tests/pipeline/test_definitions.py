@@ -187,6 +187,11 @@ def test_the_schedule_keeps_to_local_time_when_the_clocks_change(eve: dt.date, u
     assert tuple(tick.astimezone(dt.UTC).hour for tick in found) == utc_hours
 
 
+def test_runs_of_a_service_are_recorded_from_the_start() -> None:
+    sensors = {sensor.name: sensor.default_status for sensor in definitions().sensors or ()}
+    assert sensors == dict.fromkeys(("record_success", "record_failure"), dg.DefaultSensorStatus.RUNNING)
+
+
 # --- parts that can be swapped ------------------------------------------------------------------------------
 
 
@@ -214,9 +219,11 @@ def test_the_environment_decides_where_no_workplace_is_given(
 ) -> None:
     monkeypatch.setenv("ENGAGEMENT_HOME", str(tmp_path))
     monkeypatch.setenv("ENGAGEMENT_SOURCES", "live")
+    monkeypatch.setenv("ENGAGEMENT_CONTACT", "data@example.org")
     workplace = (build_defs().resources or {})["workplace"]
     assert isinstance(workplace, Workplace)
     assert (workplace.home, workplace.sources, workplace.is_sample) == (str(tmp_path), "live", False)
+    assert workplace.policy().contact == "data@example.org"
 
 
 def test_the_definitions_load_completely() -> None:

@@ -17,6 +17,7 @@ from pipelines.contract import (
     PUBLISHABLE,
     Contract,
     ContractError,
+    MinimumRows,
     freshness,
     load_contract,
     load_contracts,
@@ -239,6 +240,11 @@ def _no_key(contract: dict[str, Any]) -> None:
         pytest.param(lambda d: d["description"].pop("usage"), "usage", id="usage"),
         pytest.param(without("licence"), "licence", id="licence"),
         pytest.param(without("attribution"), "attribution", id="attribution"),
+        pytest.param(
+            lambda d: d.update(customProperties=[{"property": "licence", "value": "Ask us"}]),
+            "licence",
+            id="a licence that is none",
+        ),
     ],
 )
 def test_a_public_contract_must_promise_everything(tmp_path: Path, edit: Edit, place: str) -> None:
@@ -496,12 +502,28 @@ def test_the_sample_world_has_a_minimum_of_its_own(tmp_path: Path) -> None:
     small = [{"property": "sampleMinimum", "value": 3}]
     table(contract)["quality"] = [row_count(1000, customProperties=small)]
     loaded = load(tmp_path, contract)
-    low = {
-        sample: [s.arguments for s in to_suite_spec(loaded, sample=sample) if s.rule.kind == "row_count"]
-        for sample in (False, True)
-    }
-    assert low == {False: [{"min_value": 1000}], True: [{"min_value": 3}]}
+    minimums: tuple[MinimumRows, ...] = ("live", "sample", "none")
+    low = [s.arguments for m in minimums for s in to_suite_spec(loaded, m) if s.rule.kind == "row_count"]
+    assert low == [{"min_value": 1000}, {"min_value": 3}, {"min_value": 0}]
     assert loaded.minimum_rows == 1000
+
+
+def test_the_digest_changes_with_anything_the_contract_says_or_inherits(tmp_path: Path) -> None:
+    contract = public({"name": "platform"})
+    path = write(tmp_path, contract)
+    before = load_contract(path, FIELDS).digest
+    assert load_contract(path, FIELDS).digest == before
+    inherited = {**FIELDS, "platform": {**FIELDS["platform"], "description": "Where the thing was posted."}}
+    after = {load_contract(path, inherited).digest}
+    for edit in (
+        lambda d: first(d).update(description="Another word for it."),
+        lambda d: table(d)["quality"].append(row_rule_quality("small", "thing_count < 9")),
+        lambda d: d["customProperties"].append({"property": "emptyWithout", "value": ["others"]}),
+    ):
+        changed = copy.deepcopy(contract)
+        edit(changed)
+        after.add(load(tmp_path, changed).digest)
+    assert len(after - {before}) == 4
 
 
 def test_freshness_is_a_span_of_days(tmp_path: Path) -> None:

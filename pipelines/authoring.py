@@ -139,7 +139,7 @@ def start_dataset(
     contracts_folder = contracts_folder or project_folder("data_contracts")
     sql_folder = sql_folder or project_folder("sql")
     examples_folder = examples_folder or sql_folder.parent / "tests" / "fixtures" / "counter_examples"
-    if not re.match(NAME, name):
+    if not re.fullmatch(NAME, name):
         raise ContractError(f"{name!r} cannot be a dataset's name: use lower case, digits and underscores")
     title = name.replace("_", " ").capitalize()
     texts = {

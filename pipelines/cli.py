@@ -172,7 +172,14 @@ def status(home: Path | None) -> None:
 @main.command()
 @click.argument("sql")
 @HOME
-@click.option("--format", "shape", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@click.option(
+    "--format",
+    "shape",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+    help="How rows are printed.",
+)
 @_sentences
 def query(sql: str, home: Path | None, shape: str) -> None:
     """Run SQL on the newest release; every dataset is a table of its own name.
@@ -181,6 +188,7 @@ def query(sql: str, home: Path | None, shape: str) -> None:
     """
     import duckdb
 
+    from pipelines.contract import quote
     from pipelines.release.build import latest_release
     from pipelines.release.manifest import read_manifest
 
@@ -190,14 +198,15 @@ def query(sql: str, home: Path | None, shape: str) -> None:
         raise Stop(f"no release under {_short(public)}: run `engagement publish` first")
     names = [dataset.name for dataset in read_manifest(folder).datasets]
     con = duckdb.connect(":memory:")
-    for name in names:
-        con.from_parquet(str(folder / f"{name}.parquet")).create_view(name)
-    # What follows can read the release and nothing else of this machine.
-    con.execute(f"set allowed_directories = ['{folder}']; set enable_external_access = false")
     try:
+        for name in names:
+            con.from_parquet(str(folder / f"{name}.parquet")).create_view(name)
+        # What follows can read the release and nothing else of this machine. It could also write there, so
+        # nothing but a single query is run.
+        con.execute(f"set allowed_directories = [{quote(str(folder))}]; set enable_external_access = false")
+        if [s.type for s in con.extract_statements(sql)] != [duckdb.StatementType.SELECT]:
+            raise Stop("give one query: nothing else is of use here")
         relation = con.sql(sql)
-        if relation is None:
-            raise Stop("the statement returns no rows: only queries are of use here")
         _print_rows(relation, shape)
     except duckdb.Error as error:
         hint = f" The tables are {', '.join(names)}." if isinstance(error, duckdb.CatalogException) else ""
@@ -208,9 +217,13 @@ def _print_rows(relation: Any, shape: str) -> None:
     if shape == "table":
         click.echo(str(relation))
         return
-    frame = relation.df()
-    text = frame.to_csv(index=False) if shape == "csv" else frame.to_json(orient="records", date_format="iso")
-    click.echo(text.rstrip("\n"))
+    if shape == "csv":
+        click.echo(relation.df().to_csv(index=False).rstrip("\n"))
+        return
+    import orjson
+
+    rows = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+    click.echo(orjson.dumps(rows, default=str).decode())
 
 
 @main.command()

@@ -78,7 +78,8 @@ def run_job(
         contact=contact,
         released_on=released_on,
     )
-    workplace.policy()
+    if not offline:
+        workplace.policy()  # a contact that is missing is better said before anything starts
     place = workplace.place()
     before = read_pointer(place.public)
     started = dt.datetime.now(dt.UTC)

@@ -104,7 +104,10 @@ class Home:
     def claim(self, world: World) -> None:
         """Mark the home as belonging to one world; sample and live data never share a home."""
         marker = self.root / "world.txt"
-        self.root.mkdir(parents=True, exist_ok=True)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(f"the home {self.root} cannot be written: {error.strerror}") from None
         if not marker.exists():
             marker.write_text(f"{world}\n", encoding="utf-8")
         held = marker.read_text(encoding="utf-8").strip()
@@ -155,7 +158,7 @@ def load_sources(name_or_path: str, known: frozenset[str]) -> SourceList:
         raise SettingsError(f"no source list {name_or_path!r}: give one of {names}, a YAML file or a folder")
     try:
         parsed = _List.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, ValidationError) as error:
+    except (yaml.YAMLError, ValidationError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path.name}: not a usable source list: {error}") from None
     if unknown := set(parsed.sources) - known:
         raise SettingsError(

@@ -166,7 +166,12 @@ def released_versions(public: Path) -> list[str]:
 def _announced(public: Path) -> list[str]:
     """Versions that were ever announced: a number is not used twice, even where its folder was removed."""
     path = public / "versions.json"
-    return [entry["version"] for entry in orjson.loads(path.read_bytes())["versions"]] if path.exists() else []
+    if not path.exists():
+        return []
+    try:
+        return [str(entry["version"]) for entry in orjson.loads(path.read_bytes())["versions"]]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise ManifestError(f"{path}: damaged; put it back from a copy, or delete it and publish again") from None
 
 
 def next_version(public: Path, day: dt.date) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 
 from pipelines.checks import Verdict
-from pipelines.contract import Contract, to_table_schema
+from pipelines.contract import Contract, quote, to_table_schema
 from pipelines.release.manifest import LICENCES, DatasetEntry, Manifest
 
 SAMPLE_NOTICE = (
@@ -178,8 +178,8 @@ def write_views(folder: Path, names: Sequence[str]) -> None:
     path = folder / "views.duckdb"
     # The oldest storage version that is still read everywhere.
     with duckdb.connect(":memory:") as con:
-        con.execute(f"attach '{path}' as views (storage_version 'v1.0.0')")
-        con.execute(f"set file_search_path = '{folder}'")
+        con.execute(f"attach {quote(str(path))} as views (storage_version 'v1.0.0')")
+        con.execute(f"set variable release = {quote(str(folder))}")
         for name in names:
             con.execute(
                 f"create view views.{name} as select * from "

@@ -6,8 +6,11 @@ rules (`checks`), and mending anything.
 
 from __future__ import annotations
 
+import csv
 import gzip
 import hashlib
+import io
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +21,14 @@ import pyarrow.parquet as pq
 from pipelines.release.manifest import DatasetEntry, Manifest, ManifestError, read_manifest
 
 CHECKSUMS = "SHA256SUMS"
+TYPES = {
+    "string": pa.string(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "datetime": pa.timestamp("us", tz="UTC"),
+}
 
 
 def sha256_of(path: Path) -> str:
@@ -40,8 +51,13 @@ def verify_release(folder: Path) -> list[str]:
     if folder.name != manifest.version and not folder.name.startswith("."):
         faults.append(f"the folder is called {folder.name} but the manifest says {manifest.version}")
     faults += _manifest_faults(folder, manifest)
+    if faults:
+        return faults  # damaged files are named; reading on would only blame others for them
     for dataset in manifest.datasets:
-        faults += _dataset_faults(folder, dataset)
+        try:
+            faults += _dataset_faults(folder, dataset)
+        except (OSError, ValueError, KeyError, csv.Error) as error:
+            faults.append(f"{dataset.name}: cannot be read ({type(error).__name__})")
     return faults
 
 
@@ -50,7 +66,8 @@ def _checksum_faults(folder: Path) -> Iterator[str]:
     if not path.exists():
         yield f"{CHECKSUMS} is missing: this is not a complete release"
         return
-    lines = [line.split("  ", 1) for line in path.read_text(encoding="utf-8").splitlines() if "  " in line]
+    text = path.read_text(encoding="utf-8", errors="replace")
+    lines = [line.split("  ", 1) for line in text.split("\n") if "  " in line]
     listed = {name: sha256 for sha256, name in lines}
     present = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} - {CHECKSUMS}
     for name in sorted(set(listed) - present):
@@ -59,7 +76,9 @@ def _checksum_faults(folder: Path) -> Iterator[str]:
         yield f"{name}: not listed in {CHECKSUMS}; it was added after the release"
     for name in sorted(present & set(listed)):
         if sha256_of(folder / name) != listed[name]:
-            yield f"{name}: its bytes are not those that were released (SHA-256 differs); download it again"
+            yield f"{name}: its SHA-256 is not the one in {CHECKSUMS}; download it again"
+    if text != "".join(f"{listed[name]}  {name}\n" for name in sorted(listed)):
+        yield f"{CHECKSUMS}: was changed after the release; download it again"
 
 
 def _manifest_faults(folder: Path, manifest: Manifest) -> Iterator[str]:
@@ -95,6 +114,10 @@ def _column_faults(folder: Path, dataset: DatasetEntry, table: pa.Table) -> Iter
     described = [field["name"] for field in resource["schema"]["fields"]] if resource else []
     if table.column_names != described:
         yield f"{dataset.name}: columns differ between Parquet and datapackage.json"
+    kinds = [field["type"] for field in resource["schema"]["fields"]] if resource else []
+    for field, kind in zip(table.schema, kinds, strict=False):
+        if field.type != TYPES.get(kind):
+            yield f"{dataset.name}: column {field.name} has type {field.type}, datapackage.json says {kind}"
     for name, column in zip(described, table.columns, strict=False):
         if column.null_count and not table.schema.field(name).nullable:
             yield f"{dataset.name}: column {name} has empty cells although it may not"
@@ -108,13 +131,10 @@ def _key_faults(dataset: DatasetEntry, table: pa.Table) -> Iterator[str]:
 
 
 def _csv_faults(folder: Path, dataset: DatasetEntry, table: pa.Table) -> Iterator[str]:
-    import csv
-    import io
-
     path = folder / f"{dataset.name}.csv.gz"
     try:
         text = gzip.decompress(path.read_bytes()).decode("utf-8")
-    except (OSError, EOFError, UnicodeDecodeError):
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error):
         yield f"{path.name}: cannot be read as gzipped UTF-8 text"
         return
     rows = list(csv.reader(io.StringIO(text, newline="")))

@@ -176,6 +176,13 @@ def rename_a_column(folder: Path) -> None:
     pq.write_table(table.rename_columns(names), folder / "coverage.parquet")
 
 
+def change_a_type(folder: Path) -> None:
+    table = pq.read_table(folder / "coverage.parquet")
+    days = next(place for place, field in enumerate(table.schema) if field.type == pa.date32())
+    as_text = table.schema.set(days, table.schema.field(days).with_type(pa.string()))
+    pq.write_table(table.cast(as_text), folder / "coverage.parquet")
+
+
 def forget_the_metadata(folder: Path) -> None:
     table = pq.read_table(folder / "coverage.parquet")
     pq.write_table(table.replace_schema_metadata({}), folder / "coverage.parquet")
@@ -200,6 +207,7 @@ def empty_the_csv(folder: Path) -> None:
         (lose_a_row, r"coverage\.parquet: has \d+ rows where the manifest says \d+"),
         (repeat_a_key, r"coverage: 1 rows repeat the key authority_code, platform"),
         (rename_a_column, r"coverage: columns differ between Parquet and datapackage\.json"),
+        (change_a_type, r"coverage: column \w+ .*type"),
         (forget_the_metadata, r"coverage\.parquet: its metadata names another schema version or licence"),
         (lose_a_line_of_csv, r"coverage\.csv\.gz: rows or columns differ from coverage\.parquet"),
         (break_the_csv_stream, r"coverage\.csv\.gz: cannot be read as gzipped UTF-8 text"),

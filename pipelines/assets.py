@@ -18,7 +18,7 @@ from typing import Any
 
 import dagster as dg
 import duckdb
-from pydantic import Field, PrivateAttr
+from pydantic import PrivateAttr
 
 from pipelines import contract as contracts_module
 from pipelines.checks import Verdict, check_table
@@ -105,7 +105,6 @@ class Workplace(dg.ConfigurableResource):  # type: ignore[type-arg]
     offline: bool = False
     keep_open: bool = False
     contact: str | None = None
-    private_hosts: list[str] = Field(default_factory=list)
     released_on: str | None = None
     _open: ExitStack | None = PrivateAttr(default=None)
     _con: Any = PrivateAttr(default=None)
@@ -140,7 +139,7 @@ class Workplace(dg.ConfigurableResource):  # type: ignore[type-arg]
                 "name a web page or an address that a server's operator may write to: --contact or "
                 "ENGAGEMENT_CONTACT; it is sent with each request"
             )
-        return HttpPolicy(contact=self.contact or "none", private_hosts=frozenset(self.private_hosts))
+        return HttpPolicy(contact=self.contact or "none", private_hosts=self.source_list.private_hosts)
 
     def now(self) -> dt.datetime:
         """The clock of the run, in UTC."""

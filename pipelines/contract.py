@@ -163,6 +163,7 @@ class _ColumnProperties(_Strict):
     unit: str | None = None
     layouts: dict[str, str | None] = Field(default_factory=dict)
     optional: bool = False
+    mayHoldAddress: bool = False  # noqa: N815 - what looks like an e-mail address is one of the field's values
 
 
 # --- the contract as used -----------------------------------------------------------------------------------
@@ -213,6 +214,7 @@ class Column:
     physical_name: str
     layouts: Mapping[str, str | None]
     optional: bool
+    may_hold_address: bool
     rules: tuple[Rule, ...]
 
     @property
@@ -256,6 +258,10 @@ class Contract:
     def table(self) -> str:
         """The qualified table name, such as `public.authorities`."""
         return f"{self.layer}.{self.name}"
+
+    def column(self, name: str) -> Column:
+        """One column by its name."""
+        return next(column for column in self.columns if column.name == name)
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -422,6 +428,7 @@ def _column(raw: dict[str, Any], layer: Layer, layouts: list[str], path: Path) -
         physical_name=parsed.physicalName or parsed.name,
         layouts=custom.layouts,
         optional=custom.optional,
+        may_hold_address=custom.mayHoldAddress,
         rules=tuple(_column_rules(parsed, layer, path)),
     )
 

@@ -59,11 +59,15 @@ class Location:
 
 @dataclass(frozen=True)
 class SourceList:
-    """Which sources are on, and where each is read from; sources not named are off."""
+    """Which sources are on, and where each is read from; sources not named are off.
+
+    `private_hosts` are hosts, or host:port, that may be fetched from although their address is private.
+    """
 
     name: str
     world: World
     locations: Mapping[str, tuple[Location, ...]]
+    private_hosts: frozenset[str] = frozenset()
 
     def of(self, source: str) -> tuple[Location, ...]:
         """The places of one source, empty when it is off."""
@@ -140,6 +144,7 @@ class _List(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     world: World
+    private_hosts: list[str] = Field(default_factory=list)
     sources: dict[str, str | _Place | list[str | _Place]] = Field(min_length=1)
 
 
@@ -165,7 +170,7 @@ def load_sources(name_or_path: str, known: frozenset[str]) -> SourceList:
             f"{path.name}: no contract for source {sorted(unknown)}; known: {', '.join(sorted(known))}"
         )
     locations = {source: _places(places, path) for source, places in parsed.sources.items()}
-    return SourceList(path.stem, parsed.world, locations)
+    return SourceList(path.stem, parsed.world, locations, frozenset(parsed.private_hosts))
 
 
 def _from_folder(folder: Path, known: frozenset[str]) -> SourceList:

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipelines.contract import Contract, Layout
+from pipelines.contract import PROVENANCE, Column, Contract, Layout
 
 MARKUP = ("<!doctype", "<html", "<?xml", "<head", "<body", "<script")
-NEW_FIELD, MISSING_FIELD = "new_field", "missing_field"
+EMAIL = re.compile(r"[\w.+'-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+")
+REMOVED = "removed@example.invalid"
 
 
 class RefusedFile(Exception):  # noqa: N818 - a verdict about a file, not a fault of ours
@@ -61,6 +63,8 @@ def read_csv(data: bytes, contract: Contract) -> Reading:
     )
     indexes = [index for _, index in read]
     kept_rows = [[row[index] for index in indexes] for row in rows]
+    if not contract.store_raw:
+        _remove_addresses(kept_rows, [contract.column(name) for name, _ in read])
     return Reading(
         layout=layout.name,
         columns=tuple(name for name, _ in read),
@@ -72,9 +76,20 @@ def read_csv(data: bytes, contract: Contract) -> Reading:
     )
 
 
-def _own_columns(contract: Contract) -> Iterator:  # type: ignore[type-arg]
-    from pipelines.contract import PROVENANCE
+def _remove_addresses(rows: list[list[str]], columns: Sequence[Column]) -> None:
+    """Take e-mail addresses out of cells where volunteers put them by mistake, before anything is stored.
 
+    What is left still reads as an address, so that the mistake is counted. A name on Mastodon looks the same
+    and may stand in its own column.
+    """
+    guarded = [index for index, column in enumerate(columns) if not column.may_hold_address]
+    for row in rows:
+        for index in guarded:
+            if "@" in row[index]:
+                row[index] = EMAIL.sub(REMOVED, row[index])
+
+
+def _own_columns(contract: Contract) -> Iterator[Column]:
     return (column for column in contract.columns if column.name not in PROVENANCE)
 
 

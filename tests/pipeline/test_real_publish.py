@@ -156,7 +156,7 @@ def test_share_alike_travels_with_the_rows(release: Path) -> None:
 
 
 def test_no_personal_value_reaches_any_byte_under_the_home(real_home: Home) -> None:
-    """The files hold a CANARY value in every personal cell; none may be in any file, Dagster's storage included."""
+    """The files hold a CANARY value in every personal cell; none may be in any file, Dagster's included."""
     planted = (REAL / "accounts/democracy_club/2026_mayor.csv").read_bytes()
     assert planted.count(b"CANARY") > 50
     files = [path for path in real_home.root.rglob("*") if path.is_file() and path.stat().st_size]

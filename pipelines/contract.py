@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ SQL_TYPES: Mapping[LogicalType, str] = {
     "date": "DATE",
     "timestamp": "TIMESTAMP",
 }
+NUMERIC: frozenset[LogicalType] = frozenset({"integer", "number"})
 PUBLISHABLE: frozenset[Classification] = frozenset({"quasi", "measure", "safe"})
 PROVENANCE = ("snapshot_sha256", "snapshot_on", "source_row")
 NAME = r"^[a-z][a-z0-9_]*$"
@@ -157,6 +159,16 @@ class _ContractProperties(_Strict):
     emptyWithout: list[str] = Field(default_factory=list)  # noqa: N815 - sources without which no row is expected
 
 
+class _RowCountProperties(_Strict):
+    """What `customProperties` of a minimum row count may say."""
+
+    sampleMinimum: int | None = Field(default=None, ge=0)  # noqa: N815
+
+
+class _NoProperties(_Strict):
+    """Where `customProperties` have nothing to say."""
+
+
 class _ColumnProperties(_Strict):
     """What `customProperties` of a column may say."""
 
@@ -272,7 +284,8 @@ class Contract:
     @property
     def minimum_rows(self) -> int:
         """The critical minimum row count of a healthy run."""
-        return int(next((r.low or 0 for r in self.rules if r.kind == "row_count"), 0))
+        counts = [r.low or 0 for r in self.rules if r.kind == "row_count" and r.severity == "critical"]
+        return int(next(iter(counts), 0))
 
     def all_rules(self) -> tuple[Rule, ...]:
         """Column rules first, in column order, then rules about rows and the table."""
@@ -300,6 +313,8 @@ def load_fields(path: Path) -> dict[str, dict[str, Any]]:
     """Read the columns that occur in several tables and are described once."""
     fields = read_yaml(path)
     for name, field in fields.items():
+        if not isinstance(field, dict):
+            _fail(path, f"field {name}: expected a mapping")
         _parse(_Property, {"name": name, **field}, path, f"field {name}")
     return fields
 
@@ -382,6 +397,9 @@ def _parse(model: type[Model], raw: Any, path: Path, where: str) -> Model:
 
 
 def _custom(model: type[Model], properties: list[_CustomProperty], path: Path, where: str) -> Model:
+    names = [p.property for p in properties]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        _fail(path, f"{where}: {', '.join(twice)} is given twice")
     return _parse(model, {p.property: p.value for p in properties}, path, where)
 
 
@@ -407,12 +425,13 @@ def _column(raw: dict[str, Any], layer: Layer, layouts: list[str], path: Path) -
     where = f"column {raw.get('name', '?')}"
     parsed = _parse(_Property, raw, path, where)
     custom = _custom(_ColumnProperties, parsed.customProperties, path, where)
-    if parsed.logicalType in ("integer", "number") and not custom.unit:
+    if parsed.logicalType in NUMERIC and not custom.unit:
         _fail(path, f"{where}: a numeric column needs a unit (customProperties: unit)")
     if layer == "public" and parsed.classification not in PUBLISHABLE:
         _fail(path, f"{where}: class {parsed.classification!r} may not stand in a public dataset")
     if unknown := set(custom.layouts) - set(layouts):
         _fail(path, f"{where}: unknown layout {sorted(unknown)}")
+    _check_options(parsed, path, where)
     if parsed.primaryKey != (parsed.primaryKeyPosition is not None):
         _fail(path, f"{where}: primaryKey and primaryKeyPosition go together")
     return Column(
@@ -431,6 +450,15 @@ def _column(raw: dict[str, Any], layer: Layer, layouts: list[str], path: Path) -
         may_hold_address=custom.mayHoldAddress,
         rules=tuple(_column_rules(parsed, layer, path)),
     )
+
+
+def _check_options(column: _Property, path: Path, where: str) -> None:
+    """Patterns and lengths are for text, bounds for numbers; on another type they would fail only when run."""
+    stated = set(column.logicalTypeOptions.model_dump(exclude_none=True))
+    text, numbers = {"pattern", "minLength", "maxLength"}, {"minimum", "maximum"}
+    fitting = text if column.logicalType == "string" else numbers if column.logicalType in NUMERIC else set()
+    if odd := sorted(stated - fitting):
+        _fail(path, f"{where}: {', '.join(odd)} cannot be asked of type {column.logicalType}")
 
 
 def _column_rules(column: _Property, layer: Layer, path: Path) -> Iterator[Rule]:
@@ -457,11 +485,15 @@ def _column_rules(column: _Property, layer: Layer, path: Path) -> Iterator[Rule]
 
 def _invalid_values_rule(column: _Property, quality: _Quality, path: Path) -> Rule:
     where = f"column {column.name}: quality"
+    _custom(_NoProperties, quality.customProperties, path, where)
     arguments = quality.arguments or {}
     if quality.metric != "invalidValues" or quality.mustBe != 0 or len(arguments) != 1:
         _fail(path, f"{where}: a column rule is metric invalidValues with one argument and mustBe: 0")
     if "validValues" in arguments:
-        values = tuple(str(value) for value in arguments["validValues"])
+        listed = arguments["validValues"]
+        if not isinstance(listed, list) or not listed:
+            _fail(path, f"{where}: validValues is a list of at least one value")
+        values = tuple(str(value) for value in listed)
         return Rule(f"{column.name}_allowed", "allowed", quality.severity, column.name, allowed=values)
     if "pattern" in arguments:
         pattern = str(arguments["pattern"])
@@ -471,7 +503,9 @@ def _invalid_values_rule(column: _Property, quality: _Quality, path: Path) -> Ru
 
 
 def _table_rules(table: _Table, columns: tuple[Column, ...], path: Path) -> Iterator[Rule]:
-    key = tuple(c.name for c in sorted(columns, key=lambda c: c.key_position or 0) if c.key_position)
+    keyed = sorted((c.key_position, c.name) for c in columns if c.key_position is not None)
+    key = tuple(name for _, name in keyed)
+    _custom(_NoProperties, table.customProperties, path, "schema")
     if key:
         yield Rule("key_unique", "unique", "critical", columns=key)
     for quality in table.quality:
@@ -480,12 +514,15 @@ def _table_rules(table: _Table, columns: tuple[Column, ...], path: Path) -> Iter
 
 def _table_rule(quality: _Quality, path: Path) -> Rule:
     if quality.type == "custom":
+        _custom(_NoProperties, quality.customProperties, path, "quality")
         if not (quality.name and quality.implementation and quality.engine == "duckdb"):
             _fail(path, "a custom table rule needs name, engine: duckdb and implementation")
+        if not re.fullmatch(NAME, quality.name):
+            _fail(path, f"{quality.name!r} cannot be a rule's name: use lower case, digits and underscores")
         return Rule(quality.name, "row", quality.severity, expression=quality.implementation)
     if quality.metric != "rowCount" or quality.mustBeGreaterOrEqualTo is None:
         _fail(path, "a table rule is metric rowCount with mustBeGreaterOrEqualTo, or type custom")
-    sample = {p.property: p.value for p in quality.customProperties}.get("sampleMinimum")
+    sample = _custom(_RowCountProperties, quality.customProperties, path, "rowCount").sampleMinimum
     low = float(quality.mustBeGreaterOrEqualTo)
     return Rule("row_count", "row_count", quality.severity, low=low, sample_low=sample)
 
@@ -494,6 +531,12 @@ def _check_whole(contract: Contract) -> None:
     names = [column.name for column in contract.columns]
     if twice := {name for name in names if names.count(name) > 1}:
         _fail(contract.path, f"columns given twice: {sorted(twice)}")
+    rules = [rule.name for rule in contract.all_rules()]
+    if again := sorted({name for name in rules if rules.count(name) > 1}):
+        _fail(contract.path, f"rules of the same name: {', '.join(again)}")
+    positions = sorted(c.key_position for c in contract.columns if c.key_position is not None)
+    if positions != list(range(1, len(positions) + 1)):
+        _fail(contract.path, f"primaryKeyPosition must run from 1 without a gap, not {positions}")
     if contract.layer == "source" and not contract.layouts:
         _fail(contract.path, "a source needs at least one layout (customProperties: layouts)")
     if contract.layer == "public" and not (

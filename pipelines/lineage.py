@@ -16,6 +16,7 @@ from typing import Any
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 LAYERS = ("clean", "model", "public")
 READABLE = frozenset({"source", "clean", "model", "public", "quarantine", "published"})
@@ -60,7 +61,7 @@ class Query:
         """The parsed statement. Errors: `SqlError` when the file is not exactly one query."""
         try:
             statements = sqlglot.parse(self.text, dialect="duckdb")
-        except sqlglot.ParseError as error:
+        except SqlglotError as error:
             raise SqlError(f"{self.path}: {error}") from None
         if len(statements) != 1 or not isinstance(statements[0], exp.Query):
             raise SqlError(f"{self.path}: must hold exactly one query")
@@ -74,8 +75,16 @@ class Query:
     def _tables(self) -> Iterator[str]:
         own = {cte.alias for cte in self.tree.find_all(exp.CTE)}
         for table in self.tree.find_all(exp.Table):
-            if isinstance(table.this, exp.Func) or (not table.db and table.name in own):
+            if isinstance(table.this, exp.Func):
+                if table.this.name.lower().startswith("read_") or isinstance(
+                    table.this, exp.ReadCSV | exp.ReadParquet
+                ):
+                    raise SqlError(f"{self.path}: {table.this.sql().lower()} reads a file; only pulls read files")
                 continue
+            if not table.db and table.name in own:
+                continue
+            if table.catalog:
+                raise SqlError(f"{self.path}: {table.sql()} is in another database")
             if not table.db:
                 raise SqlError(f"{self.path}: write {table.name!r} as schema.table")
             if table.db not in READABLE:
@@ -101,7 +110,7 @@ class Query:
 
 
 def _bare_star(tree: exp.Query) -> bool:
-    return any(isinstance(star.parent, exp.Select | exp.Column) for star in tree.find_all(exp.Star))
+    return any(not isinstance(star.parent, exp.Count) for star in tree.find_all(exp.Star))
 
 
 def load_queries(folder: Path) -> dict[str, Query]:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -51,7 +52,9 @@ class Location:
     def label(self) -> str:
         """How the place is called in logs: without folders of this machine, user information or query."""
         if self.kind == "url":
-            plain, _, query = re.sub(r"^(https?://)(?:[^/@]*@)?", r"\1", self.address).partition("?")
+            parts = urlsplit(self.address)
+            plain = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+            query = parts.query
             # Addresses that differ only in their query stay apart, without showing what may be a key.
             return f"{plain}?{hashlib.sha256(query.encode()).hexdigest()[:8]}" if query else plain
         return self.address if self.kind == "sample" else "/".join(Path(self.address).parts[-2:])
@@ -163,8 +166,13 @@ def load_sources(name_or_path: str, known: frozenset[str]) -> SourceList:
         raise SettingsError(f"no source list {name_or_path!r}: give one of {names}, a YAML file or a folder")
     try:
         parsed = _List.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, ValidationError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path.name}: not a usable source list: {error}") from None
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].lower()}" for fault in error.errors()]
+        raise SettingsError(f"{path.name}: not a usable source list: {'; '.join(faults)}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        place = getattr(error, "problem_mark", None)
+        line = f" near line {place.line + 1}" if place else ""
+        raise SettingsError(f"{path.name}: not a usable source list: not readable as YAML{line}") from None
     if unknown := set(parsed.sources) - known:
         raise SettingsError(
             f"{path.name}: no contract for source {sorted(unknown)}; known: {', '.join(sorted(known))}"
@@ -209,4 +217,7 @@ def _place(entry: str | _Place, file: Path) -> list[Location]:
 
 def _day(name: str) -> dt.date | None:
     match = re.search(r"\d{4}-\d{2}-\d{2}", name)
-    return dt.date.fromisoformat(match.group()) if match else None
+    try:
+        return dt.date.fromisoformat(match.group()) if match else None
+    except ValueError:  # digits that are no day
+        return None

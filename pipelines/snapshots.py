@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 FetchStatus = Literal["new", "unchanged", "not_modified", "refused", "failed"]
 USABLE: frozenset[FetchStatus] = frozenset({"new", "unchanged", "not_modified"})
@@ -89,19 +89,19 @@ class SnapshotStore:
         """Append one attempt to the source's fetch log."""
         path = self.folder / source / "fetches.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(fetch.model_dump_json(exclude_none=True) + "\n")
+        with path.open("ab+") as file:
+            # A line that was cut by a kill is closed first, so that it spoils nothing but itself.
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - 1, 0))
+            cut = size > 0 and file.read(1) != b"\n"
+            file.write(b"\n" * cut + fetch.model_dump_json(exclude_none=True).encode() + b"\n")
 
     def fetches(self, source: str, location: str | None = None) -> list[Fetch]:
         """Every attempt in the order in which it was made, of one location or of all."""
         path = self.folder / source / "fetches.jsonl"
         if not path.exists():
             return []
-        lines = path.read_text(encoding="utf-8").splitlines()
-        # A process killed while appending leaves at most one half line, at the end; the attempt it tells of
-        # will be made again.
-        complete = lines if not lines or lines[-1].endswith("}") else lines[:-1]
-        fetches = [Fetch.model_validate_json(line) for line in complete]
+        fetches = [fetch for line in path.read_bytes().split(b"\n") if (fetch := _fetch(line))]
         return [fetch for fetch in fetches if location is None or fetch.location == location]
 
     def usable(self, source: str, location: str, *, every: bool) -> list[Fetch]:
@@ -117,6 +117,14 @@ class SnapshotStore:
 
     def _path(self, source: str, sha256: str) -> Path:
         return self.folder / source / f"{sha256}.csv"
+
+
+def _fetch(line: bytes) -> Fetch | None:
+    """A line of the log; None for one that a kill has cut, whose attempt will be made again."""
+    try:
+        return Fetch.model_validate_json(line)
+    except ValidationError:
+        return None
 
 
 def write_atomically(path: Path, data: bytes) -> None:

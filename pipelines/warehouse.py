@@ -124,8 +124,7 @@ def load_source(con: duckdb.DuckDBPyConnection, contract: Contract, batches: Seq
     names = [c.name for c in contract.columns if c.name not in PROVENANCE]
     con.register("incoming", _as_arrow(batches, names))
     typed = ", ".join(
-        f'nullif(trim("{n}", {WHITE_SPACE}), \'\') as "raw_{n}", '
-        f'try_cast(nullif(trim("{n}", {WHITE_SPACE}), \'\') as {c.sql_type}) as "{n}"'
+        f'nullif(trim("{n}", {WHITE_SPACE}), \'\') as "raw_{n}", {_typed(n, c.sql_type)} as "{n}"'
         for c in contract.columns
         if (n := c.name) not in PROVENANCE
     )
@@ -133,6 +132,17 @@ def load_source(con: duckdb.DuckDBPyConnection, contract: Contract, batches: Seq
     con.unregister("incoming")
     kept = [f'"raw_{n}" as "{n}"' for n in names] + list(PROVENANCE)
     return _split(con, contract, kept, "source", started)
+
+
+def _typed(name: str, sql_type: str) -> str:
+    """A cast that is null for what is not of the type: no rounding of 12.7, no infinite day, no NaN."""
+    text = f"nullif(trim(\"{name}\", {WHITE_SPACE}), '')"
+    cast = f"try_cast({text} as {sql_type})"
+    if sql_type == "BIGINT":  # whole numbers may come as 1338.0
+        return f"case when regexp_full_match({text}, '[+-]?[0-9]+([.]0*)?') then {cast} end"
+    if sql_type in ("DOUBLE", "DATE", "TIMESTAMP"):
+        return f"case when isfinite({cast}) then {cast} end"
+    return cast
 
 
 def _as_arrow(batches: Sequence[Incoming], names: Sequence[str]) -> pa.Table:
@@ -180,14 +190,17 @@ def build_table(
         con.execute(f"create or replace temp table staged as select {typed} from found")
         con.execute("drop table found")
     except duckdb.Error as error:
-        raise WarehouseError(f"{table}: the query failed: {_first_line(error)}") from None
+        raise WarehouseError(f"{table}: the query failed: {_reason(error)}") from None
     kept = [f'cast("{c.name}" as varchar) as "{c.name}"' for c in contract.columns]
     return _split(con, contract, kept, "us", started)
 
 
-def _first_line(error: Exception) -> str:
-    """The engine's reason without the values that it may quote after it."""
-    return str(error).strip().splitlines()[0].split(" when casting")[0]
+def _reason(error: duckdb.Error) -> str:
+    """Why a query failed; the engine's own words only where they cannot quote the value of a cell."""
+    about_the_query = duckdb.BinderException | duckdb.CatalogException | duckdb.ParserException
+    if isinstance(error, about_the_query):
+        return str(error).strip().splitlines()[0]
+    return f"{type(error).__name__} on some value of a row; run the query by hand on the warehouse to see which"
 
 
 def _check_columns(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:

@@ -50,7 +50,7 @@ def read_csv(data: bytes, contract: Contract) -> Reading:
     """
     source = contract.name
     text = _decode(data, source)
-    header, rows, line_numbers = _split(text, source)
+    header, rows, line_numbers = _split(text, contract)
     layout = _choose_layout(header, contract)
     fields = {column.name: column.field_in(layout.name) for column in _own_columns(contract)}
     position = {field: index for index, field in enumerate(header)}
@@ -113,11 +113,12 @@ def _decode(data: bytes, source: str) -> str:
     return text
 
 
-def _split(text: str, source: str) -> tuple[list[str], list[list[str]], list[int]]:
+def _split(text: str, contract: Contract) -> tuple[list[str], list[list[str]], list[int]]:
+    source = contract.name
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = [field.strip() for field in next(reader, [])]
-        _check_header(header, source)
+        _check_header(header, contract)
         rows, line_numbers, start = [], [], reader.line_num + 1
         for row in reader:
             if row and len(row) != len(header):
@@ -136,11 +137,20 @@ def _split(text: str, source: str) -> tuple[list[str], list[list[str]], list[int
     return header, rows, line_numbers
 
 
-def _check_header(header: Sequence[str], source: str) -> None:
+def _known_fields(contract: Contract) -> set[str]:
+    fields = {column.field_in(layout.name) for column in _own_columns(contract) for layout in contract.layouts}
+    return {*filter(None, fields), *contract.dropped, *(f for layout in contract.layouts for f in layout.ignored)}
+
+
+def _check_header(header: Sequence[str], contract: Contract) -> None:
     if not any(header):
-        raise RefusedFile(f"{source}: the file is empty")
-    if twice := sorted({field for field in header if header.count(field) > 1}):
-        raise RefusedFile(f"{source}: the header names {', '.join(twice)} twice: refused whole")
+        raise RefusedFile(f"{contract.name}: the file is empty")
+    places = [place for place, field in enumerate(header, start=1) if header.count(field) > 1]
+    if places:
+        # A name is told only if it is a known one: in a file without a header the first row holds values.
+        names = sorted({header[place - 1] for place in places} & _known_fields(contract))
+        told = ", ".join(names) or f"columns {', '.join(map(str, places))} by the same name,"
+        raise RefusedFile(f"{contract.name}: the header names {told} twice: refused whole")
 
 
 def _choose_layout(header: Sequence[str], contract: Contract) -> Layout:
@@ -169,7 +179,7 @@ def _choose_layout(header: Sequence[str], contract: Contract) -> Layout:
 
 def _to_csv(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
     out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
+    writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)  # a lone \r would else end a row
     writer.writerow(header)
     writer.writerows(rows)
     return out.getvalue().encode("utf-8")

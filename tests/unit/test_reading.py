@@ -316,6 +316,16 @@ def test_no_personal_field_of_a_candidate_is_kept(files: Mapping[str, str], file
     assert not set(kept_header) & set(CANDIDATES.dropped)
 
 
+def test_an_e_mail_address_in_an_account_cell_is_not_kept(files: Mapping[str, str]) -> None:
+    header, row, *_ = list(csv.reader(io.StringIO(files[cases.BUILDER])))
+    row[header.index("facebook_page_url")] = f"write to {CANARY}@post.example"
+    out = io.StringIO()
+    csv.writer(out).writerows([header, row])
+    reading = read_csv(out.getvalue().encode(), CANDIDATES)
+    assert CANARY not in repr(reading)
+    assert read_csv(reading.kept, CANDIDATES).rows == reading.rows
+
+
 def test_the_candidates_file_is_never_stored_as_received() -> None:
     assert not CANDIDATES.store_raw
     assert {"email", "birth_date", "gender", "statement_to_voters"} <= set(CANDIDATES.dropped)

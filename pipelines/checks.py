@@ -113,7 +113,12 @@ def _engine_arguments(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     from duckdb_sqlalchemy import ConnectionWrapper
     from sqlalchemy.pool import StaticPool
 
-    return {"creator": lambda: ConnectionWrapper(con.cursor()), "poolclass": StaticPool}
+    return {
+        "creator": lambda: ConnectionWrapper(con.cursor()),
+        "poolclass": StaticPool,
+        # A rule that cannot be evaluated must not abort a transaction that the others' queries run in.
+        "isolation_level": "AUTOCOMMIT",
+    }
 
 
 @lru_cache(maxsize=1)

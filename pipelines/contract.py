@@ -596,9 +596,14 @@ def row_rule(rule: Rule, contract: Contract) -> str:
 
 
 def _bounds(value: str, rule: Rule) -> str:
-    outside = [f"{value} < {rule.low:g}"] if rule.low is not None else []
-    outside += [f"{value} > {rule.high:g}"] if rule.high is not None else []
+    outside = [f"{value} < {_number(rule.low)}"] if rule.low is not None else []
+    outside += [f"{value} > {_number(rule.high)}"] if rule.high is not None else []
     return f"coalesce({' or '.join(outside)}, false)"
+
+
+def _number(bound: float) -> str:
+    """A bound as SQL: the very double that Great Expectations compares with."""
+    return f"cast('{float(bound)!r}' as double)"
 
 
 @dataclass(frozen=True)
@@ -657,10 +662,12 @@ def _unexpected_rows(rule: Rule) -> str:
         where = f'regexp_matches("{rule.column}", {quote(UNSAFE_TEXT)})'
     elif rule.kind == "length":
         low, high = rule.low or 0, rule.high if rule.high is not None else 2**31
-        where = f'length("{rule.column}") not between {low:g} and {high:.0f}'
+        where = f'length("{rule.column}") not between {_number(low)} and {_number(high)}'
     else:
         where = f"({rule.expression}) is false"
-    return "select 1 as broken from {batch} where " + where.replace("{", "{{").replace("}", "}}")
+    # Great Expectations fills in braces, and SQLAlchemy takes a word after a colon for a parameter.
+    escaped = where.replace("{", "{{").replace("}", "}}").replace(":", "\\:")
+    return "select 1 as broken from {batch} where " + escaped
 
 
 def to_arrow(contract: Contract) -> pa.Schema:

@@ -8,6 +8,7 @@ Metadata and log lines carry names and counts, never the value of a cell.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -85,6 +86,18 @@ class Project:
     def sources(self) -> frozenset[str]:
         """The names of all sources that have a contract."""
         return frozenset(contract.name for contract in self.layer("source"))
+
+    @cached_property
+    def digest(self) -> str:
+        """The hash of all that decides what a release says: contracts, queries, macros, names and handles."""
+        functions = sorted((Path(__file__).parent / "identity").glob("*.py"))
+        texts = [
+            *(contract.digest for contract in self.contracts.values()),
+            *(query.text for query in self.queries.values()),
+            self.macros,
+            *(path.read_text(encoding="utf-8") for path in functions),
+        ]
+        return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
     def upstream(self, query: Query) -> set[str]:
         """The tables that must be built before a query.
@@ -343,7 +356,7 @@ def release_input(workplace: Workplace) -> ReleaseInput:
         contracts=tuple(PROJECT.layer("public")),
         minimum_rows={contract.name: workplace.expectation(contract) for contract in PROJECT.layer("public")},
         inputs=inputs,
-        queries={contract.name: PROJECT.queries[contract.table].text for contract in PROJECT.layer("public")},
+        code_digest=PROJECT.digest,
         origins={
             contract.name: tuple(
                 PROJECT.contracts[table] for table in sorted(upstream_sources(contract.table, PROJECT.queries))
@@ -449,8 +462,6 @@ def _report(layer: str, name: str, line: str) -> None:
 
 
 def _short_hash(text: str) -> str:
-    import hashlib
-
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

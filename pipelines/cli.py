@@ -138,15 +138,22 @@ def pull(sources: str, home: Path | None, contact: str | None) -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @_sentences
 def verify(path: Path) -> None:
-    """Check a release folder: checksums, rows, columns, keys. PATH may also be a public folder."""
-    from pipelines.release.build import latest_release
+    """Check a release folder: checksums, rows, columns, keys.
+
+    PATH may also be a public folder: then its newest release is checked, and the lists beside it.
+    """
+    from pipelines.release.build import latest_release, pointer_faults
     from pipelines.release.manifest import read_manifest
     from pipelines.release.verify import verify_release
 
     if not path.is_dir():
         raise click.UsageError(f"{path} is not a folder")
-    folder = (latest_release(path) or path) if (path / "latest.json").exists() else path
-    if faults := verify_release(folder.resolve()):
+    is_public = (path / "latest.json").exists()
+    folder = (latest_release(path) or path) if is_public else path
+    faults = verify_release(folder.resolve())
+    if is_public and not faults:
+        faults = pointer_faults(path)
+    if faults:
         for fault in faults:
             click.echo(f"error: {fault}", err=True)
         raise Stop(f"{folder.name} does not verify")

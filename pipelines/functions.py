@@ -7,7 +7,7 @@ in SQL. A model that calls one of these is not part of the portable SQL that als
 from __future__ import annotations
 
 from pipelines.identity.handles import normalise_account
-from pipelines.identity.names import compare_names, given_key, is_vacancy, surname_key
+from pipelines.identity.names import compare_names, is_vacancy, surname_key
 from pipelines.warehouse import Function
 
 ACCOUNT = "STRUCT(platform VARCHAR, handle VARCHAR, account_id VARCHAR, fault VARCHAR)"
@@ -37,6 +37,5 @@ FUNCTIONS = {
     "normalise_account": Function(_account, ("VARCHAR", "VARCHAR"), ACCOUNT),
     "compare_names": Function(_comparison, ("VARCHAR", "VARCHAR"), COMPARISON),
     "surname_key": Function(lambda text: surname_key(text or ""), ("VARCHAR",), "VARCHAR"),
-    "given_key": Function(lambda text: given_key(text or ""), ("VARCHAR",), "VARCHAR"),
     "is_vacancy": Function(lambda text: is_vacancy(text or ""), ("VARCHAR",), "BOOLEAN"),
 }

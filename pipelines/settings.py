@@ -154,11 +154,15 @@ class _List(BaseModel):
 def load_sources(name_or_path: str, known: frozenset[str]) -> SourceList:
     """Read a source list: a name that ships with the project, a YAML file, or a folder of source folders.
 
+    A folder with a `sources.yml` is read as that list says.
+
     Paths and globs in a YAML file are relative to it. A day such as 2025-01-28 in a file name is taken as the
     day the file stands for, unless `as_of` says otherwise. Errors: `SettingsError`.
     """
     shipped = SOURCE_LISTS / f"{name_or_path}.yml"
     path = shipped if shipped.is_file() else Path(name_or_path)
+    if path.is_dir() and (path / "sources.yml").is_file():
+        path = path / "sources.yml"
     if path.is_dir():
         return _from_folder(path, known)
     if not path.is_file():
@@ -178,11 +182,18 @@ def load_sources(name_or_path: str, known: frozenset[str]) -> SourceList:
             f"{path.name}: no contract for source {sorted(unknown)}; known: {', '.join(sorted(known))}"
         )
     locations = {source: _places(places, path) for source, places in parsed.sources.items()}
+    for source, places in locations.items():
+        labels = [place.label for place in places]
+        if twice := sorted({label for label in labels if labels.count(label) > 1}):
+            raise SettingsError(
+                f"{path.name}: {source} has several places called {', '.join(twice)}, which the fetch log could "
+                f"not tell apart: give the files or their folders different names"
+            )
     return SourceList(path.stem, parsed.world, locations, frozenset(parsed.private_hosts))
 
 
 def _from_folder(folder: Path, known: frozenset[str]) -> SourceList:
-    """A folder with one folder per source, such as the sample world written out or files kept by hand."""
+    """A folder with one folder per source, such as files kept by hand."""
     locations = {
         source: tuple(Location("path", str(file), _day(file.name)) for file in files)
         for source in sorted(known)

@@ -105,15 +105,19 @@ class SnapshotStore:
         return [fetch for fetch in fetches if location is None or fetch.location == location]
 
     def usable(self, source: str, location: str, *, every: bool) -> list[Fetch]:
-        """The fetches whose snapshots count, oldest first: each change of content, or only the newest.
+        """The fetches whose snapshots count, oldest first: one for each day, or only the newest.
 
-        The day of an unchanged content is the day it was first seen.
+        The day of an unchanged content is the day it was first seen. What is fetched again for the same day is a
+        correction and replaces what was there.
         """
-        changes: list[Fetch] = []
+        changes: dict[dt.date, Fetch] = {}
+        newest: Fetch | None = None
         for fetch in self.fetches(source, location):
-            if fetch.status in USABLE and (not changes or changes[-1].sha256 != fetch.sha256):
-                changes.append(fetch)
-        return changes if every else changes[-1:]
+            if fetch.status in USABLE and (newest is None or newest.sha256 != fetch.sha256):
+                changes.pop(fetch.as_of, None)
+                changes[fetch.as_of] = newest = fetch
+        kept = list(changes.values())
+        return kept if every else kept[-1:]
 
     def _path(self, source: str, sha256: str) -> Path:
         return self.folder / source / f"{sha256}.csv"

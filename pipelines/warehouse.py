@@ -282,7 +282,7 @@ def _note_issues(
     con.execute("delete from quarantine.issues where dataset = ? and detail is null", [contract.table])
     by_name = {rule.name: rule for rule in rules}
     source = contract.name if contract.layer == "source" else None
-    since = "min(snapshot_on)" if contract.layer == "source" else "cast(null as date)"
+    since = "min(snapshot_on)" if contract.layer == "source" else "max(cast(null as date))"
     for rule, rows in sorted(counts.items()):
         flag = "broken_rules" if by_name[rule].severity == "critical" else "doubted_rules"
         con.execute(

@@ -7,7 +7,6 @@ here: the content of single files (`tables`, `package`, `pages`).
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import logging
 import os
 import shutil
@@ -62,7 +61,7 @@ class ReleaseInput:
     """All that a release is made of besides the tables themselves.
 
     `inputs` are the snapshots behind each source, `origins` the source contracts behind each dataset,
-    `queries` the SQL of each dataset.
+    `code_digest` the hash of all contracts, queries and functions.
     """
 
     home: Home
@@ -72,7 +71,7 @@ class ReleaseInput:
     minimum_rows: Mapping[str, MinimumRows]
     inputs: Mapping[str, Sequence[Fetch]]
     origins: Mapping[str, Sequence[Contract]]
-    queries: Mapping[str, str]
+    code_digest: str
 
 
 @dataclass(frozen=True)
@@ -191,13 +190,8 @@ def _manifest(given: ReleaseInput, datasets: tuple[DatasetEntry, ...], previous:
 
 
 def _code_version(given: ReleaseInput) -> str:
-    """The package version and a hash of the public contracts and queries, which decide what a release says."""
-    texts = [
-        *(contract.digest for contract in given.contracts),
-        *(given.queries[n] for n in sorted(given.queries)),
-    ]
-    digest = hashlib.sha256("\n".join(texts).encode())
-    return f"{_package_version()}+{digest.hexdigest()[:12]}"
+    """The package version and the hash of all that decides what a release says."""
+    return f"{_package_version()}+{given.code_digest[:12]}"
 
 
 def _package_version() -> str:
@@ -296,6 +290,12 @@ def finish_interrupted(home: Home) -> None:
 
 def point_to_newest(public: Path) -> None:
     """Write the lists of versions and datasets and the home page, and `latest.json` last of all."""
+    for name, content in pointers(public).items():
+        write_atomically(public / name, content)
+
+
+def pointers(public: Path) -> dict[str, bytes]:
+    """What stands beside the releases, made from their manifests; `latest.json` comes last."""
     manifests = [read_manifest(public / "v" / version) for version in released_versions(public)]
     newest = manifests[-1]
     versions = [
@@ -323,9 +323,6 @@ def point_to_newest(public: Path) -> None:
             for dataset in newest.datasets
         ],
     }
-    write_atomically(public / "index.html", pages.home_page(newest, manifests).encode())
-    write_atomically(public / "versions.json", to_json({"versions": versions}))
-    write_atomically(public / "catalog.json", to_json(catalog))
     pointer = Pointer(
         version=newest.version,
         path=f"v/{newest.version}",
@@ -333,7 +330,21 @@ def point_to_newest(public: Path) -> None:
         released_on=newest.released_on,
         manifest_sha256=sha256_of(public / "v" / newest.version / "manifest.json"),
     )
-    write_atomically(public / "latest.json", to_json(pointer))
+    return {
+        "index.html": pages.home_page(newest, manifests).encode(),
+        "versions.json": to_json({"versions": versions}),
+        "catalog.json": to_json(catalog),
+        "latest.json": to_json(pointer),
+    }
+
+
+def pointer_faults(public: Path) -> list[str]:
+    """Lists and pointers of a public folder that do not follow from the releases in it."""
+    return [
+        f"{name}: does not follow from the releases under v/; publish again, or copy the folder again"
+        for name, content in pointers(public).items()
+        if name.endswith(".json") and (not (public / name).exists() or (public / name).read_bytes() != content)
+    ]
 
 
 def _flush(folder: Path) -> None:

@@ -18,6 +18,11 @@ from pipelines.contract import PROVENANCE, Column, Contract, Layout
 
 MARKUP = ("<!doctype", "<html", "<?xml", "<head", "<body", "<script")
 EMAIL = re.compile(r"[\w.+'-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+")
+MAILBOX = re.compile(
+    r"[\w.+'-]+(?:@|%40)(?:gmail|googlemail|hotmail|outlook|live|msn|yahoo|ymail|icloud|me|aol|btinternet|sky|"
+    r"talktalk|virginmedia|ntlworld|blueyonder|tiscali|proton|protonmail)(?:\.[\w-]+)+",
+    re.IGNORECASE,
+)
 REMOVED = "removed@example.invalid"
 
 
@@ -79,14 +84,14 @@ def read_csv(data: bytes, contract: Contract) -> Reading:
 def _remove_addresses(rows: list[list[str]], columns: Sequence[Column]) -> None:
     """Take e-mail addresses out of cells where volunteers put them by mistake, before anything is stored.
 
-    What is left still reads as an address, so that the mistake is counted. A name on Mastodon looks the same
-    and may stand in its own column.
+    What is left still reads as an address, so that the mistake is counted. A name on Mastodon looks the same:
+    in its own column only addresses at the large mail services are taken out.
     """
-    guarded = [index for index, column in enumerate(columns) if not column.may_hold_address]
+    patterns = [MAILBOX if column.may_hold_address else EMAIL for column in columns]
     for row in rows:
-        for index in guarded:
-            if "@" in row[index]:
-                row[index] = EMAIL.sub(REMOVED, row[index])
+        for index, pattern in enumerate(patterns):
+            if "@" in row[index] or "%40" in row[index]:
+                row[index] = pattern.sub(REMOVED, row[index])
 
 
 def _own_columns(contract: Contract) -> Iterator[Column]:

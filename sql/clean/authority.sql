@@ -20,6 +20,5 @@ select
   register.county_code,
   register.combined_authority_code,
   register.former_gss_codes,
-  register.gov_uk_slug,
   register.snapshot_on
 from source.authority_register as register

@@ -1,5 +1,5 @@
 -- one row per candidate and ballot, as the newest snapshot of each file names it
--- DuckDB only: text functions, surname_key and given_key.
+-- DuckDB only: text functions and surname_key.
 -- A ballot is called kind.organisation.division.date, or kind.organisation.date where a whole area votes.
 with named as (
   select
@@ -21,11 +21,10 @@ select
   named.person_id,
   named.person_name,
   surname_key(named.person_name) as surname_key,
-  given_key(named.person_name) as given_key,
   named.ballot_paper_id,
   named.election_date,
-  named.parts[1] as election_kind,
   named.parts[1] in ('local', 'mayor') as is_for_council,
+  named.parts[1] = 'local' as is_for_ward,
   named.parts[2] as organisation_slug,
   name_key(named.organisation_name) as organisation_key,
   case

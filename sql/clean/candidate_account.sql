@@ -97,7 +97,6 @@ select
   normalised.snapshot_on,
   normalised.snapshot_sha256,
   normalised.person_id,
-  normalised.stated_platform,
   coalesce(normalised.account.platform, normalised.stated_platform) as platform,
   -- user@host on Mastodon comes with a leading @, which a spreadsheet would take for a formula.
   ltrim(coalesce(normalised.account.handle, normalised.account.account_id), '@') as handle,

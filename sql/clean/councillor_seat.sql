@@ -1,5 +1,5 @@
 -- one row per council seat in a roster
--- DuckDB only: calls is_vacancy, surname_key and given_key.
+-- DuckDB only: calls is_vacancy and surname_key.
 select
   roster.snapshot_on,
   roster.source_row,
@@ -9,7 +9,5 @@ select
   name_key(roster.ward_name) as ward_key,
   case when is_vacancy(roster.councillor_name) then null else roster.councillor_name end as councillor_name,
   surname_key(roster.councillor_name) as surname_key,
-  given_key(roster.councillor_name) as given_key,
-  is_vacancy(roster.councillor_name) as is_vacant,
-  roster.party_code
+  is_vacancy(roster.councillor_name) as is_vacant
 from source.open_council_data_councillors as roster

@@ -35,20 +35,52 @@ pair as (
   where not seat.is_vacant
 ),
 
-scored as (
+weighed as (
   select
     pair.person_id,
     pair.authority_code,
     pair.snapshot_on,
     pair.source_row,
-    max(pair.compared.score) as name_score,
-    max(pair.ward_score) as ward_score,
-    max(round(0.75 * pair.compared.score + 0.25 * pair.ward_score, 3)) as match_score,
-    max_by(pair.compared.surname, 0.75 * pair.compared.score + 0.25 * pair.ward_score) as surname_relation,
-    max_by(pair.compared.given, 0.75 * pair.compared.score + 0.25 * pair.ward_score) as given_relation
+    pair.compared.score as name_score,
+    pair.compared.surname as surname_relation,
+    pair.compared.given as given_relation,
+    pair.ward_score,
+    round(0.75 * pair.compared.score + 0.25 * pair.ward_score, 3) as match_score
   from pair
-  where pair.compared.score >= 0.5
-  group by pair.person_id, pair.authority_code, pair.snapshot_on, pair.source_row
+  -- In another ward than the holder's only the very same name will do.
+  where pair.compared.score >= 0.5 and (pair.ward_score > 0 or pair.compared.score = 1)
+),
+
+-- A person who stood under two names or in two wards is judged by the better of them.
+scored as (
+  select
+    best.person_id,
+    best.authority_code,
+    best.snapshot_on,
+    best.source_row,
+    best.name_score,
+    best.surname_relation,
+    best.given_relation,
+    best.ward_score,
+    best.match_score
+  from (
+    select
+      weighed.person_id,
+      weighed.authority_code,
+      weighed.snapshot_on,
+      weighed.source_row,
+      weighed.name_score,
+      weighed.surname_relation,
+      weighed.given_relation,
+      weighed.ward_score,
+      weighed.match_score,
+      row_number() over (
+        partition by weighed.person_id, weighed.authority_code, weighed.snapshot_on, weighed.source_row
+        order by weighed.match_score desc, weighed.name_score desc, weighed.surname_relation, weighed.given_relation
+      ) as best_first
+    from weighed
+  ) as best
+  where best.best_first = 1
 ),
 
 ranked as (

@@ -58,7 +58,12 @@ successor as (
 
 select
   ballot.ballot_paper_id,
-  coalesce(successor.successor_code, resolved.authority_code) as authority_code
+  -- The members of a body that was split between several cannot be followed.
+  coalesce(
+    successor.successor_code,
+    case when authority.valid_to is null then resolved.authority_code end
+  ) as authority_code
 from ballot
 left join resolved on resolved.ballot_paper_id = ballot.ballot_paper_id
 left join successor on successor.authority_code = resolved.authority_code
+left join clean.authority as authority on authority.authority_code = resolved.authority_code

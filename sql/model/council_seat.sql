@@ -27,11 +27,9 @@ select
   resolved.authority_code,
   seat.snapshot_on,
   seat.source_row,
-  seat.ward_name,
   seat.ward_key,
   seat.councillor_name,
   seat.surname_key,
-  seat.given_key,
   seat.is_vacant
 from newest
 join resolved

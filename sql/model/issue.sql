@@ -17,19 +17,6 @@ candidate_fault as (
   where account.fault is not null
 ),
 
--- One row per account that candidates of different surnames give as theirs: a party's or campaign's.
-shared_candidate_account as (
-  select
-    account.platform,
-    account.handle,
-    min(account.snapshot_on) as snapshot_on
-  from clean.candidate_account as account
-  join clean.candidacy as candidacy on candidacy.person_id = account.person_id
-  where account.handle is not null
-  group by account.platform, account.handle
-  having count(distinct candidacy.surname_key) > 1
-),
-
 shared as (
   select
     account.platform,
@@ -104,8 +91,8 @@ issue as (
     'candidate_account_shared' as rule,
     'account_adoption' as dataset,
     'democracy_club_candidates' as source,
-    shared_candidate_account.snapshot_on as seen_on
-  from shared_candidate_account
+    shared.first_seen_on as seen_on
+  from model.shared_candidate_account as shared
   union all
   select
     'ballot_not_for_council' as rule,

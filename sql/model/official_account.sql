@@ -68,6 +68,7 @@ placed as (
     version.evidence_url,
     version.checked_on,
     authority.valid_to as dissolved_on,
+    heir.valid_from as heir_from,
     successor.successors,
     case when successor.successors = 1 then successor.successor_code end as successor_code,
     coalesce(
@@ -103,7 +104,8 @@ owned as (
     -- An account on a dissolved body ended with it, whatever a later list still says; when it began is then
     -- unknown if it was first seen only after that.
     case
-      when not placed.is_inherited and placed.valid_from > placed.dissolved_on then null
+      when placed.is_inherited then greatest(placed.valid_from, placed.heir_from)
+      when placed.valid_from > placed.dissolved_on then null
       else placed.valid_from
     end as valid_from,
     case
@@ -139,9 +141,9 @@ numbered as (
 ),
 
 -- A closed account was renamed if its permanent id lives on under another handle, or if the register of bodies,
--- which names one account per body, names another one from the day after.
+-- which names one account per body, names another one in its next snapshot.
 renamed as (
-  select distinct
+  select
     closed.authority_code,
     closed.platform,
     closed.handle,
@@ -150,13 +152,23 @@ renamed as (
   join numbered as later
     on later.authority_code = closed.authority_code
     and later.platform = closed.platform
+    and later.account_id = closed.account_id
     and later.handle <> closed.handle
     and coalesce(later.valid_to, date '9999-12-31') > closed.valid_to
-  where later.account_id = closed.account_id
-    or (
-      closed.source = 'digital_land_authorities'
-      and coalesce(later.valid_from, later.first_seen_on) <= cast(closed.valid_to + interval 1 day as date)
-    )
+  union
+  select
+    closed.authority_code,
+    closed.platform,
+    closed.handle,
+    closed.period
+  from numbered as closed
+  join model.official_account_version as next
+    on next.source = closed.source
+    and next.authority_code = closed.listed_authority_code
+    and next.platform = closed.platform
+    and next.handle <> closed.handle
+    and next.first_seen_on = cast(closed.valid_to + interval 1 day as date)
+  where closed.source = 'digital_land_authorities'
 )
 
 select

@@ -1,19 +1,10 @@
 -- one row per current authority and platform
-with platform as (
-  select named.platform
-  from (
-    values
-      ('bluesky'), ('facebook'), ('instagram'), ('linkedin'), ('mastodon'), ('threads'), ('tiktok'), ('x'), ('youtube')
-  ) as named (platform)
-),
-
-looked as (
+with looked as (
   select distinct
-    authority.authority_code,
+    code.authority_code,
     'x' as platform
-  from clean.authority as authority
-  join clean.official_account_snapshot as snapshot on snapshot.source = 'digital_land_authorities'
-  where authority.nation = 'England'
+  from clean.listed_body as body
+  join clean.authority_gss as code on code.gss_code = body.gss_code
 ),
 
 held as (
@@ -27,10 +18,14 @@ held as (
   group by account.authority_code, account.platform
 ),
 
-candidates as (
-  select distinct election.authority_code
+searched as (
+  select
+    election.authority_code,
+    max(case when candidacy.is_for_ward then 1 else 0 end) as for_wards
   from model.council_election as election
+  join clean.candidacy as candidacy on candidacy.ballot_paper_id = election.ballot_paper_id
   where election.authority_code is not null
+  group by election.authority_code
 )
 
 select
@@ -43,16 +38,17 @@ select
   end as council_account,
   held.checked_on,
   case
-    when candidates.authority_code is not null then 'looked for'
+    when searched.for_wards = 1 then 'looked for'
+    when searched.for_wards = 0 then 'mayoral candidates only'
     else 'not covered'
   end as councillor_accounts
 from clean.authority as authority
-cross join platform
+cross join model.platform as platform
 left join held
   on held.authority_code = authority.authority_code
   and held.platform = platform.platform
 left join looked
   on looked.authority_code = authority.authority_code
   and looked.platform = platform.platform
-left join candidates on candidates.authority_code = authority.authority_code
+left join searched on searched.authority_code = authority.authority_code
 where authority.valid_to is null

@@ -401,6 +401,16 @@ def test_bad_rows_of_a_public_table_are_quarantined_and_are_ours_to_mend(
     ]
 
 
+def test_a_warning_on_many_rows_of_a_public_table_is_one_issue_with_a_count(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    sql = "select * from (values ('A', 20, 'odd'), ('B', 30, 'odder'), ('C', 40, 'large')) as t (code, size, kind)"
+    build_table(con, "public.things", sql, GRAIN, public(tmp_path))
+    assert rows(con, "select rule, severity, row_count, first_seen_on from quarantine.issues") == [
+        ("kind_allowed", "warning", 2, None)
+    ]
+
+
 def test_a_public_table_with_too_many_bad_rows_stays_as_it_was(
     con: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:

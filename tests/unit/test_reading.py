@@ -393,3 +393,27 @@ def test_whatever_is_kept_reads_the_same_again(things: Contract, text: str) -> N
         return
     again = read_csv(first.kept, things)
     assert (again.columns, again.rows) == (first.columns, first.rows)
+
+
+@pytest.mark.parametrize(
+    ("field", "cell", "kept"),
+    [
+        ("linkedin_url", "jane.doe@mail.example", "removed@example.invalid"),
+        ("linkedin_url", "https://linkedin.com/in/jane.doe%40mail.example", "removed@example.invalid"),
+        ("twitter_username", "@janedoe", "@janedoe"),
+        ("threads_url", "https://www.threads.net/@janedoe", "https://www.threads.net/@janedoe"),
+        ("tiktok_url", "https://tiktok.com/@jane.doe", "https://tiktok.com/@jane.doe"),
+        ("mastodon_username", "janedoe@social.example", "janedoe@social.example"),
+        ("mastodon_username", "https://social.example/@janedoe", "https://social.example/@janedoe"),
+        ("mastodon_username", "jane.doe@gmail.com", "removed@example.invalid"),
+    ],
+)
+def test_an_address_in_the_wrong_cell_is_taken_out_before_anything_is_kept(
+    field: str, cell: str, kept: str
+) -> None:
+    contract = load_contracts(CONTRACTS)["source.democracy_club_candidates"]
+    header = "person_id,person_name,election_id,ballot_paper_id,election_date,post_label"
+    row = "1,Zz Candidate,local.zz.2026-05-07,local.zz.ward.2026-05-07,2026-05-07,Ward"
+    reading = read_csv(f"{header},{field}\n{row},{cell}\n".encode(), contract)
+    assert reading.rows[0][-1].rpartition("/in/")[2] == kept
+    assert (cell.encode() in reading.kept) is (kept == cell)

@@ -174,6 +174,20 @@ def test_an_unknown_name_is_answered_with_those_that_there_are() -> None:
     assert "live, sample" in str(error.value)
 
 
+def test_a_folder_with_a_list_of_its_own_is_read_as_that_says(tmp_path: Path) -> None:
+    touch(tmp_path, "things/2025-01-28.csv")
+    text = "world: sample\nsources: {things: {path: things/2025-01-28.csv}}\n"
+    (tmp_path / "sources.yml").write_text(text, encoding="utf-8")
+    assert load_sources(str(tmp_path), KNOWN).world == "sample"
+
+
+def test_places_that_the_fetch_log_could_not_tell_apart_are_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "a/rosters/part.csv", "b/rosters/part.csv")
+    path = write_list(tmp_path, "world: live\nsources: {things: '*/rosters/part.csv'}\n")
+    with pytest.raises(SettingsError, match=r"several places called rosters/part\.csv"):
+        load_sources(path, KNOWN)
+
+
 def test_a_folder_without_a_known_source_is_refused(tmp_path: Path) -> None:
     touch(tmp_path, "unheard_of/a.csv")
     with pytest.raises(SettingsError, match="holds no"):
@@ -332,6 +346,15 @@ def test_a_line_that_was_cut_anywhere_is_ignored_and_the_next_attempt_is_not(
         assert [f.rows for f in store.fetches("things")] == list(range(before)), line[:end]
         store.log("things", fetch(rows=99))
         assert [f.rows for f in store.fetches("things")] == [*range(before), 99], line[:end]
+
+
+def test_what_is_fetched_again_for_the_same_day_replaces_what_was_there(store: SnapshotStore) -> None:
+    days = [dt.date(2026, 5, 1), dt.date(2026, 5, 8), dt.date(2026, 5, 8)]
+    for day, sha256 in zip(days, ("a", "b", "c"), strict=True):
+        store.log("things", fetch(as_of=day, sha256=sha256 * 64))
+    assert [f.sha256[0] for f in store.usable("things", "here", every=True) if f.sha256] == ["a", "c"]
+    store.log("things", fetch(as_of=days[1], sha256="b" * 64))
+    assert [f.sha256[0] for f in store.usable("things", "here", every=True) if f.sha256] == ["a", "b"]
 
 
 def test_only_fetches_that_succeeded_are_usable(store: SnapshotStore) -> None:

@@ -30,9 +30,9 @@ format: $(DEV)
 	$(BIN)/ruff check --fix .
 
 lock: $(DEV) ## write the lock files anew, with hashes and without download addresses
-	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 \
-	  --no-header --upgrade --quiet --output-file requirements-dev.lock
-	$(BIN)/uv pip compile pyproject.toml --extra build --constraint requirements-dev.lock --universal \
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --no-strip-extras --generate-hashes --python-version 3.11 \
+	  --no-header --quiet --output-file requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --extra build --constraint requirements-dev.lock --universal --no-strip-extras \
 	  --generate-hashes --python-version 3.11 --no-header --quiet --output-file requirements.lock
 
 clean:

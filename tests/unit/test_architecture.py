@@ -208,7 +208,8 @@ def locked(name: str) -> dict[str, list[str]]:
     """The pinned versions of every distribution in a lock file; some have one for each Python version."""
     pins: dict[str, list[str]] = {}
     text = (ROOT / name).read_text(encoding="utf-8")
-    for distribution, version in re.findall(r"^([A-Za-z0-9._-]+)(?:\[[a-z0-9,-]+\])?==([^\s;\\]+)", text, re.MULTILINE):
+    pin = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[a-z0-9,-]+\])?==([^\s;\\]+)", re.MULTILINE)
+    for distribution, version in pin.findall(text):
         pins.setdefault(canonicalize_name(distribution), []).append(version)
     return pins
 

@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import duckdb
@@ -26,11 +26,9 @@ from pipelines.checks import Verdict, check_table
 from pipelines.contract import Contract, MinimumRows, load_contracts
 from pipelines.lineage import LAYERS, Query, build_order, column_lineage, load_queries, upstream_sources
 from pipelines.pull import PullError, findings, pull_source, replay
-from pipelines.release.build import ReleaseError, ReleaseInput, build_release, latest_release
-from pipelines.release.manifest import ManifestError
+from pipelines.release.manifest import ManifestError, ReleaseError
 from pipelines.settings import Home, SettingsError, SourceList, load_sources, project_folder
 from pipelines.snapshots import SnapshotError, SnapshotStore
-from pipelines.sources.http import HttpPolicy
 from pipelines.sources.reading import RefusedFile
 from pipelines.warehouse import (
     TableResult,
@@ -43,6 +41,10 @@ from pipelines.warehouse import (
     open_warehouse,
     rolled_back_on_error,
 )
+
+if TYPE_CHECKING:  # definitions are loaded often; what only a run needs is imported by it
+    from pipelines.release.build import ReleaseInput
+    from pipelines.sources.http import HttpPolicy
 
 POOL = "duckdb"  # the warehouse has one writer
 OWNERS = ["team:data-engineering"]
@@ -146,6 +148,8 @@ class Workplace(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def policy(self) -> HttpPolicy:
         """How politely to fetch. Errors: `SettingsError` when nobody is named whom a server may write to."""
+        from pipelines.sources.http import HttpPolicy
+
         fetches = any(place.kind == "url" for places in self.source_list.locations.values() for place in places)
         if fetches and not self.contact:
             raise SettingsError(
@@ -271,6 +275,8 @@ def table_asset(query: Query, contract: Contract | None) -> dg.AssetsDefinition:
     def build(workplace: Workplace) -> dg.MaterializeResult:  # type: ignore[type-arg]
         with _plain_failures(), workplace.warehouse() as con:
             if any(table.startswith("published.") for table in query.reads):
+                from pipelines.release.build import latest_release
+
                 attach_published(con, PROJECT.layer("public"), latest_release(workplace.place().public))
             result = build_table(con, query.table, query.text, query.grain, contract)
             verdict = check_table(con, contract, workplace.expectation(contract)) if contract else None
@@ -317,6 +323,8 @@ def release_asset(public: Sequence[Contract]) -> dg.AssetsDefinition:
         pool=POOL,
     )
     def publish(workplace: Workplace) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        from pipelines.release.build import build_release
+
         with _plain_failures(), workplace.warehouse() as con:
             outcome = build_release(con, release_input(workplace))
         _report("release", outcome.version, "published" if outcome.is_new else "nothing changed")
@@ -335,6 +343,8 @@ def release_asset(public: Sequence[Contract]) -> dg.AssetsDefinition:
 
 def release_input(workplace: Workplace) -> ReleaseInput:
     """What a release is made of besides the tables: contracts, licences, hashes of the inputs, day and world."""
+    from pipelines.release.build import ReleaseInput
+
     home, sources = workplace.place(), workplace.source_list
     store = SnapshotStore(home.snapshots)
     inputs = {

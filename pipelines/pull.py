@@ -15,16 +15,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-from stamina.instrumentation import LoggingOnRetryHook, set_on_retry_hooks
 
 from pipelines.contract import Contract
 from pipelines.settings import Location
 from pipelines.snapshots import USABLE, Fetch, Finding, SnapshotStore
-from pipelines.sources.http import FetchError, HttpPolicy, PoliteClient
 from pipelines.sources.reading import Reading, RefusedFile, read_csv
 from pipelines.warehouse import Incoming
+
+if TYPE_CHECKING:  # definitions are loaded often, and without any request
+    from pipelines.sources.http import HttpPolicy
 
 _TURNS = threading.Lock()
 _NEXT_TURN: dict[str, float] = {}
@@ -78,6 +79,8 @@ def pull_source(
 def _pull_place(
     contract: Contract, location: Location, store: SnapshotStore, policy: HttpPolicy, clock: Clock
 ) -> Fetch:
+    from pipelines.sources.http import FetchError
+
     now = clock()
     past = [f for f in store.fetches(contract.name, location.label) if f.status in USABLE]
     last = past[-1] if past and store.has(contract.name, past[-1].sha256 or "") else None
@@ -148,6 +151,10 @@ def _wait_for_turn(address: str, policy: HttpPolicy) -> None:
 
 
 async def _get_url(location: Location, last: Fetch | None, policy: HttpPolicy) -> Raw:
+    from stamina.instrumentation import LoggingOnRetryHook, set_on_retry_hooks
+
+    from pipelines.sources.http import PoliteClient
+
     set_on_retry_hooks([LoggingOnRetryHook])
     async with PoliteClient(policy) as client:
         fetched = await client.get(

@@ -6,21 +6,21 @@ files say that) and the verdict on a finished table (`checks`). One process writ
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import duckdb
-import pyarrow as pa
 from duckdb.func import SPECIAL
 
 from pipelines.contract import PROVENANCE, Contract, Rule, quote, row_rule, to_ddl
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 
 SCHEMAS = ("source", "clean", "model", "public", "quarantine", "published")
 SEES_NULLS = SPECIAL  # a function decides itself what a null means
@@ -146,6 +146,8 @@ def _typed(name: str, sql_type: str) -> str:
 
 
 def _as_arrow(batches: Sequence[Incoming], names: Sequence[str]) -> pa.Table:
+    import pyarrow as pa
+
     text = {name: pa.string() for name in names}
     schema = pa.schema(
         [

@@ -29,6 +29,7 @@ from pipelines.release.manifest import (
     Manifest,
     ManifestError,
     Pointer,
+    ReleaseError,
     next_version,
     read_manifest,
     read_pointer,
@@ -50,10 +51,6 @@ MEDIA_TYPES = {
     ".html": "text/html",
     ".duckdb": "application/octet-stream",
 }
-
-
-class ReleaseError(Exception):
-    """A release that was not made; `latest` still points to the one before. The message says why."""
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,10 @@ class ManifestError(Exception):
     """A manifest or pointer file that cannot be read; the message names it."""
 
 
+class ReleaseError(Exception):
+    """A release that was not made; `latest` still points to the one before. The message says why."""
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 

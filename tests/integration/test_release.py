@@ -27,8 +27,8 @@ import pytest
 from pipelines.assets import Workplace, release_input
 from pipelines.contract import Contract, load_contracts
 from pipelines.release import build
-from pipelines.release.build import Outcome, ReleaseError, build_release, finish_interrupted, licence_faults
-from pipelines.release.manifest import Manifest, next_version, read_manifest, read_pointer
+from pipelines.release.build import Outcome, build_release, finish_interrupted, licence_faults
+from pipelines.release.manifest import Manifest, ReleaseError, next_version, read_manifest, read_pointer
 from pipelines.release.package import write_views
 from pipelines.release.tables import ROW_GROUP_ROWS, write_csv, write_parquet
 from pipelines.release.verify import verify_release

@@ -123,6 +123,7 @@ class Workplace(dg.ConfigurableResource):  # type: ignore[type-arg]
     released_on: str | None = None
     _open: ExitStack | None = PrivateAttr(default=None)
     _con: Any = PrivateAttr(default=None)
+    _sources: SourceList | None = PrivateAttr(default=None)
 
     def place(self) -> Home:
         """The home folder, marked as belonging to the world that its sources describe."""
@@ -132,8 +133,10 @@ class Workplace(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @property
     def source_list(self) -> SourceList:
-        """Which sources are on, and where they are read from."""
-        return load_sources(self.sources, PROJECT.sources)
+        """Which sources are on, and where they are read from; read once."""
+        if self._sources is None:
+            self._sources = load_sources(self.sources, PROJECT.sources)
+        return self._sources
 
     @property
     def is_sample(self) -> bool:

@@ -82,7 +82,7 @@ def _pull_place(
     from pipelines.sources.http import FetchError
 
     now = clock()
-    past = [f for f in store.fetches(contract.name, location.label) if f.status in USABLE]
+    past = store.succeeded(contract.name, location.label)
     last = past[-1] if past and store.has(contract.name, past[-1].sha256 or "") else None
     fetch = Fetch(location=location.label, status="failed", fetched_at=now, as_of=location.as_of or now.date())
     try:
@@ -199,7 +199,7 @@ def findings(
     """
     found: dict[tuple[str, str], dt.date] = {}
     for location in locations:
-        fetches = [f for f in store.fetches(contract.name, location.label) if f.status in USABLE]
+        fetches = store.succeeded(contract.name, location.label)
         for finding in fetches[-1].findings if fetches else ():
             place = (finding.rule, finding.field)
             days = [fetch.as_of for fetch in fetches if finding in fetch.findings]

@@ -114,16 +114,12 @@ def record_service_run(home: Home, sources: str, storage: dg.DagsterInstance, ru
     import dagster as dg
 
     found = storage.get_run_record_by_id(run_id)
-    tried = storage.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
-    if found is None or not any(_asset(entry) == "release" for entry in tried):
+    events = [entry.dagster_event for entry in storage.all_logs(run_id) if entry.dagster_event]
+    about_release = [event for event in events if event.asset_key == dg.AssetKey("release")]
+    if found is None or not about_release:
         return None
-    entries = [entry.dagster_event for entry in storage.all_logs(run_id) if entry.dagster_event]
-    made = [
-        e
-        for e in entries
-        if e.event_type_value == "ASSET_MATERIALIZATION" and e.asset_key == dg.AssetKey("release")
-    ]
-    is_new = any(e.materialization.metadata["published"].value for e in made)
+    made = [event for event in about_release if event.event_type_value == "ASSET_MATERIALIZATION"]
+    is_new = any(event.materialization.metadata["published"].value for event in made)
     pointer = read_pointer(home.public)
     record = RunRecord(
         run_id=run_id,
@@ -133,14 +129,9 @@ def record_service_run(home: Home, sources: str, storage: dg.DagsterInstance, ru
         ended_at=dt.datetime.fromtimestamp(found.end_time or found.start_time or 0, dt.UTC),
         status=_status("publish", found.dagster_run.is_success, is_new),
         version=pointer.version if pointer else None,
-        problems=() if found.dagster_run.is_success else tuple(_problems(entries)),
+        problems=() if found.dagster_run.is_success else tuple(_problems(events)),
     )
     return write_record(home, record)
-
-
-def _asset(entry: dg.EventLogEntry) -> str:
-    key = entry.dagster_event.asset_key if entry.dagster_event else None
-    return ".".join(key.path) if key else ""
 
 
 def _status(job: str, success: bool, is_new: bool) -> Literal["published", "unchanged", "pulled", "failed"]:

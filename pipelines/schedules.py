@@ -30,27 +30,30 @@ daily = dg.ScheduleDefinition(
 )
 
 
-@dg.run_status_sensor(
-    run_status=dg.DagsterRunStatus.SUCCESS,
-    name="record_success",
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Writes the run record of a finished run, so that `engagement status` knows of it.",
+def _recorder(status: dg.DagsterRunStatus, name: str, description: str) -> dg.SensorDefinition:
+    """A sensor that writes the run record of each run of the service that ended so."""
+
+    @dg.run_status_sensor(
+        run_status=status,
+        name=name,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=description,
+    )
+    def record(context: dg.RunStatusSensorContext, workplace: Workplace) -> None:
+        record_service_run(
+            workplace.place(), workplace.source_list.name, context.instance, context.dagster_run.run_id
+        )
+
+    return record
+
+
+record_success = _recorder(
+    dg.DagsterRunStatus.SUCCESS,
+    "record_success",
+    "Writes the run record of a finished run, so that `engagement status` knows of it.",
 )
-def record_success(context: dg.RunStatusSensorContext, workplace: Workplace) -> None:
-    """Record a successful run of the service."""
-    _record(context, workplace)
-
-
-@dg.run_status_sensor(
-    run_status=dg.DagsterRunStatus.FAILURE,
-    name="record_failure",
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Writes the run record of a failed run, with what went wrong.",
+record_failure = _recorder(
+    dg.DagsterRunStatus.FAILURE,
+    "record_failure",
+    "Writes the run record of a failed run, with what went wrong.",
 )
-def record_failure(context: dg.RunStatusSensorContext, workplace: Workplace) -> None:
-    """Record a failed run of the service."""
-    _record(context, workplace)
-
-
-def _record(context: dg.RunStatusSensorContext, workplace: Workplace) -> None:
-    record_service_run(workplace.place(), workplace.source_list.name, context.instance, context.dagster_run.run_id)

@@ -104,6 +104,10 @@ class SnapshotStore:
         fetches = [fetch for line in path.read_bytes().split(b"\n") if (fetch := _fetch(line))]
         return [fetch for fetch in fetches if location is None or fetch.location == location]
 
+    def succeeded(self, source: str, location: str) -> list[Fetch]:
+        """The attempts at one location that ended with a usable snapshot, in order."""
+        return [fetch for fetch in self.fetches(source, location) if fetch.status in USABLE]
+
     def usable(self, source: str, location: str, *, every: bool) -> list[Fetch]:
         """The fetches whose snapshots count, oldest first: one for each day, or only the newest.
 
@@ -112,8 +116,8 @@ class SnapshotStore:
         """
         changes: dict[dt.date, Fetch] = {}
         newest: Fetch | None = None
-        for fetch in self.fetches(source, location):
-            if fetch.status in USABLE and (newest is None or newest.sha256 != fetch.sha256):
+        for fetch in self.succeeded(source, location):
+            if newest is None or newest.sha256 != fetch.sha256:
                 changes.pop(fetch.as_of, None)
                 changes[fetch.as_of] = newest = fetch
         kept = list(changes.values())

@@ -284,6 +284,7 @@ def _note_issues(
     con.execute("delete from quarantine.issues where dataset = ? and detail is null", [contract.table])
     by_name = {rule.name: rule for rule in rules}
     source = contract.name if contract.layer == "source" else None
+    # Both are aggregates, so that a rule is one issue however many rows break it.
     since = "min(snapshot_on)" if contract.layer == "source" else "max(cast(null as date))"
     for rule, rows in sorted(counts.items()):
         flag = "broken_rules" if by_name[rule].severity == "critical" else "doubted_rules"

@@ -60,7 +60,7 @@ def read_csv(data: bytes, contract: Contract) -> Reading:
     fields = {column.name: column.field_in(layout.name) for column in _own_columns(contract)}
     position = {field: index for index, field in enumerate(header)}
     read = [(name, position[field]) for name, field in fields.items() if field in position]
-    known = {*filter(None, fields.values()), *layout.ignored, *contract.dropped}
+    known = _known_fields(contract, [layout])
     missing = tuple(
         column.field_in(layout.name) or ""
         for column in _own_columns(contract)
@@ -142,9 +142,10 @@ def _split(text: str, contract: Contract) -> tuple[list[str], list[list[str]], l
     return header, rows, line_numbers
 
 
-def _known_fields(contract: Contract) -> set[str]:
-    fields = {column.field_in(layout.name) for column in _own_columns(contract) for layout in contract.layouts}
-    return {*filter(None, fields), *contract.dropped, *(f for layout in contract.layouts for f in layout.ignored)}
+def _known_fields(contract: Contract, layouts: Sequence[Layout]) -> set[str]:
+    """Every field that is read, ignored or dropped in some of the layouts."""
+    read = {column.field_in(layout.name) for column in _own_columns(contract) for layout in layouts}
+    return {*filter(None, read), *contract.dropped, *(field for layout in layouts for field in layout.ignored)}
 
 
 def _check_header(header: Sequence[str], contract: Contract) -> None:
@@ -153,7 +154,7 @@ def _check_header(header: Sequence[str], contract: Contract) -> None:
     places = [place for place, field in enumerate(header, start=1) if header.count(field) > 1]
     if places:
         # A name is told only if it is a known one: in a file without a header the first row holds values.
-        names = sorted({header[place - 1] for place in places} & _known_fields(contract))
+        names = sorted({header[place - 1] for place in places} & _known_fields(contract, contract.layouts))
         told = ", ".join(names) or f"columns {', '.join(map(str, places))} by the same name,"
         raise RefusedFile(f"{contract.name}: the header names {told} twice: refused whole")
 
@@ -163,10 +164,8 @@ def _choose_layout(header: Sequence[str], contract: Contract) -> Layout:
     present = set(header)
 
     def distance(layout: Layout) -> tuple[int, int]:
-        columns = list(_own_columns(contract))
-        fields = {c.field_in(layout.name) for c in columns} - {None}
-        wanted = {c.field_in(layout.name) for c in columns if not c.optional} - {None}
-        return len(wanted - present), len(present - fields - set(layout.ignored) - set(contract.dropped))
+        wanted = {c.field_in(layout.name) for c in _own_columns(contract) if not c.optional} - {None}
+        return len(wanted - present), len(present - _known_fields(contract, [layout]))
 
     best = min(contract.layouts, key=lambda layout: (sum(distance(layout)), distance(layout)))
     lacking = [

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, cast, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Layer = Literal["source", "public"]
+Layer = Literal["source", "observation", "public"]
 LogicalType = Literal["string", "integer", "number", "boolean", "date", "timestamp"]
 Classification = Literal["drop", "direct", "quasi", "sensitive", "measure", "safe"]
 Severity = Literal["critical", "warning"]
@@ -296,15 +296,13 @@ _ContractProperties.model_rebuild()
 
 
 def load_contracts(folder: Path) -> dict[str, Contract]:
-    """Read `fields.yml`, `source/*.yml` and `public/*.yml`; keys are qualified table names, sorted.
+    """Read `fields.yml` and the contracts of each layer; keys are qualified table names, sorted.
 
     Errors: `ContractError` naming the file, the place in it and the remedy.
     """
     fields = load_fields(folder / "fields.yml")
     contracts = (
-        load_contract(path, fields)
-        for layer in ("source", "public")
-        for path in sorted((folder / layer).glob("*.yml"))
+        load_contract(path, fields) for layer in get_args(Layer) for path in sorted((folder / layer).glob("*.yml"))
     )
     return {contract.table: contract for contract in contracts}
 
@@ -413,9 +411,10 @@ def _layer(document: _Document, table: _Table, path: Path) -> Layer:
             _fail(path, f"{what} is {value!r} but the file's place says {expected!r}")
     if table.name != path.stem:
         _fail(path, f"schema name is {table.name!r} but the file is called {path.stem!r}")
-    if layer not in ("source", "public"):
-        _fail(path, "contracts stand in data_contracts/source or data_contracts/public")
-    return "source" if layer == "source" else "public"
+    for known in get_args(Layer):
+        if layer == known:
+            return cast("Layer", layer)
+    return _fail(path, f"contracts stand in data_contracts/ under {', '.join(get_args(Layer))}")
 
 
 def _inherit(raw: dict[str, Any], fields: Mapping[str, dict[str, Any]]) -> dict[str, Any]:

@@ -19,10 +19,10 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 LAYERS = ("clean", "model", "public")
-READABLE = frozenset({"source", "clean", "model", "public", "quarantine", "published"})
+READABLE = frozenset({"source", "observation", "clean", "model", "public", "quarantine", "published"})
 MAY_READ = {
     "clean": frozenset({"source", "clean"}),
-    "model": frozenset({"clean", "model", "source"}),
+    "model": frozenset({"clean", "model", "source", "observation"}),
     "public": frozenset({"clean", "model", "public", "quarantine", "published"}),
 }
 

@@ -2,14 +2,14 @@
 
 Belongs here: how the parts of the project become assets, with their metadata, checks and lineage. Does not
 belong here: the work itself; every asset calls one function of a module that knows nothing of Dagster.
-Metadata and log lines carry names and counts, never the value of a cell.
+Metadata and log lines carry names and counts, never the value of a cell. Annotations are not postponed here:
+Dagster reads those of an asset's context and configuration.
 """
-
-from __future__ import annotations
 
 import datetime as dt
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -23,23 +23,36 @@ from pydantic import PrivateAttr
 
 from pipelines import contract as contracts_module
 from pipelines.checks import Verdict, check_table
+from pipelines.collect import CollectError
 from pipelines.contract import Contract, MinimumRows, load_contracts
-from pipelines.lineage import LAYERS, Query, build_order, column_lineage, load_queries, upstream_sources
+from pipelines.lineage import (
+    LAYERS,
+    Query,
+    build_order,
+    column_lineage,
+    load_queries,
+    observed_origins,
+    upstream_sources,
+)
+from pipelines.observations import TABLES as OBSERVED_TABLES
+from pipelines.observations import ObservationError, ObservationStore, PullRecord
+from pipelines.policy import Policy, PolicyError, load_policy
 from pipelines.pull import PullError, findings, pull_source, replay
+from pipelines.refresh import Plan, refresh, show_observations
 from pipelines.release.manifest import ManifestError, ReleaseError
 from pipelines.settings import Home, SettingsError, SourceList, load_sources, project_folder
-from pipelines.snapshots import SnapshotError, SnapshotStore
+from pipelines.snapshots import Fetch, SnapshotError, SnapshotStore
 from pipelines.sources.reading import RefusedFile
 from pipelines.warehouse import (
     TableResult,
     WarehouseError,
     attach_published,
-    build_table,
     columns_of,
     load_source,
     note_findings,
     open_warehouse,
     rolled_back_on_error,
+    write_roster,
 )
 
 if TYPE_CHECKING:  # definitions are loaded often; what only a run needs is imported by it
@@ -49,8 +62,11 @@ if TYPE_CHECKING:  # definitions are loaded often; what only a run needs is impo
 POOL = "duckdb"  # the warehouse has one writer
 OWNERS = ["team:data-engineering"]
 EXPECTED = (
+    CollectError,
     contracts_module.ContractError,
     ManifestError,
+    ObservationError,
+    PolicyError,
     PullError,
     RefusedFile,
     ReleaseError,
@@ -59,6 +75,9 @@ EXPECTED = (
     WarehouseError,
 )
 ISSUES_TABLE = "quarantine.issues"
+ROSTER_TABLE = "model.account_to_observe"
+PLATFORMS = ("bluesky", "mastodon")  # those with a collector
+FIRST_DAY = "2026-09-01"
 log = logging.getLogger("engagement")
 
 
@@ -69,15 +88,17 @@ class Project:
     contracts: Mapping[str, Contract]
     queries: Mapping[str, Query]
     macros: str
+    policy: Policy
 
     @classmethod
-    def load(cls) -> Project:
+    def load(cls) -> "Project":
         """Read data_contracts/ and sql/."""
-        sql = project_folder("sql")
+        sql, contracts = project_folder("sql"), load_contracts(project_folder("data_contracts"))
         return cls(
-            load_contracts(project_folder("data_contracts")),
+            contracts,
             load_queries(sql),
             (sql / "macros.sql").read_text(encoding="utf-8"),
+            load_policy(project_folder("data_contracts") / "policy.yml", contracts),
         )
 
     def layer(self, name: str) -> list[Contract]:
@@ -91,22 +112,33 @@ class Project:
 
     @cached_property
     def digest(self) -> str:
-        """The hash of all that decides what a release says: contracts, queries, macros, names and handles."""
-        functions = sorted((Path(__file__).parent / "identity").glob("*.py"))
+        """The hash of all that decides what a release says: contracts, queries, macros and functions."""
         texts = [
             *(contract.digest for contract in self.contracts.values()),
             *(query.text for query in self.queries.values()),
-            self.macros,
-            *(path.read_text(encoding="utf-8") for path in functions),
+            self.functions_digest,
         ]
         return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+    @cached_property
+    def functions_digest(self) -> str:
+        """The hash of all that a query may call: macros, names and handles, measures."""
+        folders = [Path(__file__).parent / name for name in ("identity", "measures")]
+        files = sorted(path for folder in folders for path in folder.glob("*.py"))
+        texts = [self.macros, *(path.read_text(encoding="utf-8") for path in files)]
+        return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+    def recipe(self, query: Query, contract: Contract | None) -> str:
+        """The hash of what a table is made by: its query, its contract, and all that a query may call."""
+        parts = (query.text, contract.digest if contract else "", self.functions_digest)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def upstream(self, query: Query) -> set[str]:
         """The tables that must be built before a query.
 
         A query that reads the issues found so far must wait for every table that can raise one.
         """
-        tables = {table for table in query.reads if table.split(".")[0] in ("source", *LAYERS)}
+        tables = {table for table in query.reads if table.split(".")[0] in ("source", "observation", *LAYERS)}
         if ISSUES_TABLE in query.reads:
             tables |= {table for table in self.contracts if table != query.table}
         return tables
@@ -138,6 +170,14 @@ class Workplace(dg.ConfigurableResource):  # type: ignore[type-arg]
             self._sources = load_sources(self.sources, PROJECT.sources)
         return self._sources
 
+    def store(self) -> ObservationStore:
+        """The observations of the home."""
+        return ObservationStore(self.place().observations, PROJECT.contracts, PROJECT.policy)
+
+    def plan(self) -> Plan:
+        """What the building of tables depends on besides the warehouse."""
+        return Plan(PROJECT.queries, PROJECT.recipe, self.store())
+
     @property
     def is_sample(self) -> bool:
         """Whether the run reads the fictional sample world."""
@@ -145,16 +185,20 @@ class Workplace(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def expectation(self, contract: Contract) -> MinimumRows:
         """Which minimum row count holds: a live one, the sample world's, or none without a source it needs."""
-        if any(not self.source_list.of(source) for source in contract.empty_without):
+        listed = self.source_list
+        if any(
+            not (listed.platforms if name == "platforms" else listed.of(name)) for name in contract.empty_without
+        ):
             return "none"
         return "sample" if self.is_sample else "live"
 
-    def policy(self) -> HttpPolicy:
+    def policy(self) -> "HttpPolicy":
         """How politely to fetch. Errors: `SettingsError` when nobody is named whom a server may write to."""
         from pipelines.sources.http import HttpPolicy
 
-        fetches = any(place.kind == "url" for places in self.source_list.locations.values() for place in places)
-        if fetches and not self.contact:
+        listed = self.source_list
+        fetches = any(place.kind in ("url", "sparql") for places in listed.locations.values() for place in places)
+        if (fetches or any(not place.is_sample for place in listed.platforms.values())) and not self.contact:
             raise SettingsError(
                 "name a web page or an address that a server's operator may write to: --contact or "
                 "ENGAGEMENT_CONTACT; it is sent with each request"
@@ -203,7 +247,7 @@ def _plain_failures() -> Iterator[None]:
     try:
         yield
     except EXPECTED as error:
-        again = isinstance(error, PullError) and error.is_transient
+        again = isinstance(error, CollectError | PullError) and error.is_transient
         raise dg.Failure(description=str(error), allow_retries=again) from None
 
 
@@ -281,7 +325,7 @@ def table_asset(query: Query, contract: Contract | None) -> dg.AssetsDefinition:
                 from pipelines.release.build import latest_release
 
                 attach_published(con, PROJECT.layer("public"), latest_release(workplace.place().public))
-            result = build_table(con, query.table, query.text, query.grain, contract)
+            result = refresh(con, workplace.plan(), query, contract)
             verdict = check_table(con, contract, workplace.expectation(contract)) if contract else None
             schema = columns_of(con, [query.table, *reads])
         return _table_result(result, contract, verdict, _traced(query, schema))
@@ -310,6 +354,133 @@ def _traced(query: Query, schema: Mapping[str, Mapping[str, str]]) -> dict[str, 
     return metadata if query.layer == "public" else metadata | {"dagster/column_schema": dg.TableSchema(columns)}
 
 
+# --- observations -------------------------------------------------------------------------------------------
+
+days = dg.DailyPartitionsDefinition(start_date=FIRST_DAY, end_offset=1)
+
+
+class ObserveConfig(dg.Config):
+    """What a pull is to do besides the usual."""
+
+    since: str | None = None  # a day: read the posts of all accounts back to there again
+    only_lost: bool = False  # ask only about accounts that did not answer last time and are due again
+
+
+def roster_asset() -> dg.AssetsDefinition:
+    """The asset that writes down whom the next pull asks about, so that pulls need no warehouse."""
+
+    def write(workplace: Workplace) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        with _plain_failures(), workplace.warehouse() as con:
+            rows = write_roster(con, ROSTER_TABLE, workplace.place().roster)
+        _report("observations", "roster", f"{rows} accounts to ask about")
+        return dg.MaterializeResult(metadata={"dagster/row_count": rows})
+
+    return _asset(
+        write,
+        key=["observations", "roster"],
+        group_name="observations",
+        description="The accounts that pulls ask about, as a file beside the warehouse.",
+        owners=OWNERS,
+        kinds={"parquet"},
+        deps=[asset_key(ROSTER_TABLE)],
+    )
+
+
+def platform_asset(platform: str) -> dg.AssetsDefinition:
+    """The asset that observes one platform: a pull of every account on the roster, one partition per day."""
+
+    @dg.asset(
+        key=["observations", platform],
+        partitions_def=days,
+        group_name="observations",
+        description=f"Profiles and posts of the accounts on {platform.capitalize()} as they stood on one day.",
+        owners=OWNERS,
+        kinds={"parquet"},
+        deps=[["observations", "roster"]],
+        pool=f"observe_{platform}",  # one pull of a platform at a time; platforms run side by side
+        retry_policy=dg.RetryPolicy(
+            max_retries=2, delay=60, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+        ),
+        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(days=3)),
+    )
+    def pull(
+        context: dg.AssetExecutionContext, config: ObserveConfig, workplace: Workplace
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        day = dt.date.fromisoformat(context.partition_key) if context.has_partition_key else None
+        with _plain_failures():
+            records = observe_platform(workplace, platform, config, day)
+        return _observed(platform, records, place_is_on=platform in workplace.source_list.platforms)
+
+    return pull
+
+
+def observe_platform(
+    workplace: Workplace, platform: str, config: ObserveConfig, day: dt.date | None
+) -> list[PullRecord]:
+    """Make the pulls of a platform that are due on a day, today if none is named."""
+    from pipelines.observe import Order, days_to_observe, lost_accounts_due, observe
+
+    place = workplace.source_list.platforms.get(platform)
+    if place is None or workplace.offline:
+        return []
+    store, today = workplace.store(), workplace.now().date()
+    since = dt.date.fromisoformat(config.since) if config.since else None
+    only = lost_accounts_due(store, platform) if config.only_lost else None
+    moments = days_to_observe(place, store, platform, day or today, today)
+    roster, policy = workplace.place().roster, workplace.policy()
+    records = [
+        observe(platform, place, store, roster, policy, Order(since, only), moment=moment) for moment in moments
+    ]
+    if records:
+        store.expire(today)
+    return records
+
+
+def lost_accounts_due(workplace: Workplace) -> int:
+    """How many accounts did not answer and are due to be asked again by themselves."""
+    from pipelines.observe import lost_accounts_due as due
+
+    return sum(len(due(workplace.store(), platform)) for platform in workplace.source_list.platforms)
+
+
+def _observed(platform: str, records: Sequence[PullRecord], *, place_is_on: bool) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """One materialisation for the pulls of a partition."""
+    outcomes: Counter[str] = Counter()
+    rows: Counter[str] = Counter()
+    for record in records:
+        outcomes.update(record.outcomes)
+        rows.update(record.rows)
+    refused = sum(sum(record.refused.values()) for record in records)
+    said = ", ".join(f"{n} {outcome.replace('_', ' ')}" for outcome, n in sorted(outcomes.items()))
+    line = f"{len(records)} pulls, {rows['post']} posts" + (f"; accounts: {said}" if said else "")
+    _report("observations", platform, line if place_is_on else "off")
+    return dg.MaterializeResult(
+        metadata={
+            "pulls": len(records),
+            "dagster/row_count": sum(rows.values()),
+            "rows": dg.MetadataValue.json(dict(rows)),
+            "outcomes": dg.MetadataValue.json(dict(outcomes)),
+            "requests": sum(record.requests for record in records),
+            "quarantined": refused,
+        }
+    )
+
+
+def observation_asset(contract: Contract) -> dg.AssetsDefinition:
+    """The asset that shows one table of all pulls, and judges the pulls that are new."""
+
+    def show(workplace: Workplace) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        with _plain_failures(), workplace.warehouse() as con:
+            result, verdict = show_observations(
+                con, workplace.store(), contract.name, lambda: check_table(con, contract, "none")
+            )
+        return _table_result(result, contract, verdict, {})
+
+    shared = _common(contract.table, contract, f"{contract.purpose} {contract.limitations}")
+    deps = [["observations", platform] for platform in PLATFORMS]
+    return _asset(show, deps=deps, kinds={"duckdb", "parquet"}, **shared)
+
+
 # --- the release --------------------------------------------------------------------------------------------
 
 
@@ -329,7 +500,7 @@ def release_asset(public: Sequence[Contract]) -> dg.AssetsDefinition:
         from pipelines.release.build import build_release
 
         with _plain_failures(), workplace.warehouse() as con:
-            outcome = build_release(con, release_input(workplace))
+            outcome = build_release(con, release_input(workplace, con))
         _report("release", outcome.version, "published" if outcome.is_new else "nothing changed")
         return dg.MaterializeResult(
             metadata={
@@ -344,7 +515,7 @@ def release_asset(public: Sequence[Contract]) -> dg.AssetsDefinition:
     return publish
 
 
-def release_input(workplace: Workplace) -> ReleaseInput:
+def release_input(workplace: Workplace, con: duckdb.DuckDBPyConnection) -> "ReleaseInput":
     """What a release is made of besides the tables: contracts, licences, hashes of the inputs, day and world."""
     from pipelines.release.build import ReleaseInput
 
@@ -361,6 +532,8 @@ def release_input(workplace: Workplace) -> ReleaseInput:
         for source in sorted(PROJECT.sources)
         if sources.of(source)
     }
+    pulls = workplace.store().pulls()
+    inputs |= {f"observation.{table}": _observed_inputs(table, pulls) for table in OBSERVED_TABLES if pulls}
     day = dt.date.fromisoformat(workplace.released_on) if workplace.released_on else workplace.now().date()
     return ReleaseInput(
         home=home,
@@ -370,6 +543,7 @@ def release_input(workplace: Workplace) -> ReleaseInput:
         minimum_rows={contract.name: workplace.expectation(contract) for contract in PROJECT.layer("public")},
         inputs=inputs,
         code_digest=PROJECT.digest,
+        policy_faults=_policy_faults(con, {pull.platform for pull in pulls}),
         origins={
             contract.name: tuple(
                 PROJECT.contracts[table] for table in sorted(upstream_sources(contract.table, PROJECT.queries))
@@ -377,6 +551,36 @@ def release_input(workplace: Workplace) -> ReleaseInput:
             for contract in PROJECT.layer("public")
         },
     )
+
+
+def _observed_inputs(table: str, pulls: Sequence[PullRecord]) -> list[Fetch]:
+    """What a release was made from, as to observations: one entry per platform for all its pulls."""
+    inputs = []
+    for platform in sorted({pull.platform for pull in pulls}):
+        its = [pull for pull in pulls if pull.platform == platform]
+        whole = hashlib.sha256("".join(pull.sha256[table] for pull in its).encode()).hexdigest()
+        inputs.append(
+            Fetch(
+                location=f"{platform}, {len(its)} pulls",
+                status="new",
+                fetched_at=its[-1].ended_at,
+                as_of=its[-1].observed_on,
+                sha256=whole,
+                rows=sum(pull.rows[table] for pull in its),
+            )
+        )
+    return inputs
+
+
+def _policy_faults(con: duckdb.DuckDBPyConnection, platforms: set[str]) -> list[str]:
+    """What the policy forbids about the public tables as they are computed now."""
+    schema = columns_of(con, [*PROJECT.queries, *PROJECT.contracts])
+    faults = []
+    for contract in PROJECT.layer("public"):
+        by_column = observed_origins(contract.table, PROJECT.queries, schema)
+        origins = frozenset[str]().union(*by_column.values())
+        faults += PROJECT.policy.publication_faults(contract.name, contract.level, origins, platforms)
+    return faults
 
 
 # --- what all tables share ----------------------------------------------------------------------------------
@@ -486,6 +690,9 @@ def all_assets() -> list[dg.AssetsDefinition]:
     return [
         *(snapshot_asset(contract) for contract in sources),
         *(source_asset(contract) for contract in sources),
+        roster_asset(),
+        *(platform_asset(platform) for platform in PLATFORMS),
+        *(observation_asset(PROJECT.contracts[f"observation.{name}"]) for name in OBSERVED_TABLES),
         *(table_asset(PROJECT.queries[table], PROJECT.contracts.get(table)) for table in order),
         release_asset(public),
     ]

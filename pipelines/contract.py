@@ -31,7 +31,7 @@ RuleKind = Literal[
 ]
 
 MinimumRows = Literal["live", "sample", "none"]
-Licence = Literal["CC-BY-4.0", "CC-BY-SA-4.0", "OGL-UK-3.0", "MIT"]
+Licence = Literal["CC-BY-4.0", "CC-BY-SA-4.0", "CC0-1.0", "OGL-UK-3.0", "MIT"]
 
 SQL_TYPES: Mapping[LogicalType, str] = {
     "string": "VARCHAR",
@@ -156,7 +156,9 @@ class _ContractProperties(_Strict):
     storeRaw: bool = True  # noqa: N815 - false: only the allow-listed columns ever reach the disk
     layouts: list[Layout] = Field(default_factory=list)
     dropped: list[str] = Field(default_factory=list)
-    emptyWithout: list[str] = Field(default_factory=list)  # noqa: N815 - sources without which no row is expected
+    # The finest level at which the dataset shows what was observed on platforms; see policy.yml.
+    level: Literal["account", "aggregate"] | None = None
+    emptyWithout: list[str] = Field(default_factory=list)  # noqa: N815 - sources, or `platforms`, without which no row is expected
 
 
 class _RowCountProperties(_Strict):
@@ -263,6 +265,7 @@ class Contract:
     layouts: tuple[Layout, ...]
     dropped: tuple[str, ...]
     empty_without: tuple[str, ...]
+    level: Literal["account", "aggregate"] | None
     digest: str
     path: Path
 
@@ -349,6 +352,7 @@ def load_contract(path: Path, fields: Mapping[str, dict[str, Any]]) -> Contract:
         layouts=tuple(custom.layouts),
         dropped=tuple(custom.dropped),
         empty_without=tuple(custom.emptyWithout),
+        level=custom.level,
         digest=_digest(document, raw_columns),
         path=path,
     )

@@ -10,7 +10,16 @@ import os
 import dagster as dg
 
 from pipelines.assets import Workplace, all_assets
-from pipelines.schedules import daily, publish, pull, record_failure, record_success
+from pipelines.schedules import (
+    ask_lost_accounts_again,
+    daily_pull,
+    observe,
+    publish,
+    pull,
+    record_failure,
+    record_success,
+    weekly_release,
+)
 from pipelines.settings import default_home
 
 
@@ -29,9 +38,9 @@ def build_defs(
     )
     return dg.Definitions(
         assets=all_assets(),
-        jobs=[publish, pull],
-        schedules=[daily],
-        sensors=[record_success, record_failure],
+        jobs=[publish, pull, observe],
+        schedules=[daily_pull, weekly_release],
+        sensors=[ask_lost_accounts_again, record_success, record_failure],
         resources={"workplace": place},
         executor=executor or dg.in_process_executor,
     )

@@ -27,6 +27,25 @@ MAY_READ = {
 }
 
 
+NEWEST = re.compile(r"-- newest per ([a-z_]+(?:, [a-z_]+)*) by ([a-z_]+(?:, [a-z_]+)*)[.]?")
+REBUILT = re.compile(r"-- rebuilt by ([a-z_]+)[.]?")
+
+
+@dataclass(frozen=True)
+class Newest:
+    """A table that keeps, per `key`, the newest row by `order` of all observations ever seen."""
+
+    key: tuple[str, ...]
+    order: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """A table whose rows of one value of `column` follow from the rows of that value in what it reads."""
+
+    column: str
+
+
 class SqlError(Exception):
     """An SQL file that breaks a rule of the house; the message names the file and the remedy."""
 
@@ -55,6 +74,18 @@ class Query:
         if not match:
             raise SqlError(f"{self.path}: the first line must be a comment `-- one row per …`")
         return match.group(1).rstrip(".")
+
+    @cached_property
+    def refresh(self) -> Newest | Rebuilt | None:
+        """How the table follows its changing input, as the second line says; None: built as a whole."""
+        line = [*self.text.split("\n"), ""][1]
+        if match := NEWEST.fullmatch(line):
+            return Newest(tuple(match.group(1).split(", ")), tuple(match.group(2).split(", ")))
+        if match := REBUILT.fullmatch(line):
+            return Rebuilt(match.group(1))
+        if line.startswith(("-- newest", "-- rebuilt")):
+            raise SqlError(f"{self.path}: the second line must be `-- newest per … by …` or `-- rebuilt by …`")
+        return None
 
     @cached_property
     def tree(self) -> exp.Query:
@@ -135,7 +166,7 @@ def build_order(queries: Mapping[str, Query]) -> list[str]:
 
 
 def upstream_sources(table: str, queries: Mapping[str, Query]) -> frozenset[str]:
-    """Every `source` table that a table's rows can come from, through all layers."""
+    """Every `source` and `observation` table that a table's rows can come from, through all layers."""
     seen: set[str] = set()
     waiting = [table]
     while waiting:
@@ -143,7 +174,31 @@ def upstream_sources(table: str, queries: Mapping[str, Query]) -> frozenset[str]
         if current not in seen:
             seen.add(current)
             waiting += queries[current].reads if current in queries else ()
-    return frozenset(name for name in seen if name.startswith("source."))
+    return frozenset(name for name in seen if name.startswith(("source.", "observation.")))
+
+
+def observed_origins(
+    table: str, queries: Mapping[str, Query], schema: Mapping[str, Mapping[str, str]]
+) -> dict[str, frozenset[str]]:
+    """For each column of a table, the observed `table.field`s that it is computed from, through all layers.
+
+    `schema` maps every table of the project to its columns and types.
+    """
+    traced: dict[str, dict[str, frozenset[str]]] = {}
+
+    def origins(of: str, column: str) -> frozenset[str]:
+        if of.startswith("observation."):
+            return frozenset({f"{of.split('.')[1]}.{column}"})
+        if of not in queries or of not in schema:
+            return frozenset()
+        if of not in traced:
+            traced[of] = {}
+            upstream = {name: columns for name, columns in schema.items() if name in queries[of].reads}
+            for name, found in column_lineage(queries[of], upstream).items():
+                traced[of][name] = frozenset().union(*(origins(*origin) for origin in found))
+        return traced[of].get(column, frozenset())
+
+    return {column: origins(table, column) for column in schema.get(table, {})}
 
 
 def column_lineage(query: Query, schema: Mapping[str, Mapping[str, str]]) -> dict[str, list[tuple[str, str]]]:

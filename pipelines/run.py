@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -22,6 +22,8 @@ from pipelines.snapshots import write_atomically
 
 if TYPE_CHECKING:
     import dagster as dg
+
+    from pipelines.assets import Workplace
 
 # The command line shows one line per asset; Dagster's own events stand in its storage.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -61,9 +63,11 @@ def run_job(
     offline: bool = False,
     contact: str | None = None,
     released_on: str | None = None,
+    since: str | None = None,
 ) -> RunOutcome:
     """Run a job of the definitions inside this process, and record the attempt.
 
+    `since`, a day, reads the posts of every account back to there again.
     Errors: `SettingsError` before anything is touched, when sources or home cannot be used. What fails inside
     the run is not raised but told in the outcome.
     """
@@ -86,7 +90,10 @@ def run_job(
     definitions = build_defs(workplace)
     with instance() as storage:
         result = definitions.resolve_job_def(job).execute_in_process(
-            run_config=QUIET, instance=storage, raise_on_error=False
+            run_config={**QUIET, **_observe_config(since)},
+            instance=storage,
+            raise_on_error=False,
+            partition_key=_partition(workplace),
         )
     problems = tuple(_problems(result.all_events))
     after = read_pointer(place.public)
@@ -104,6 +111,21 @@ def run_job(
     path = write_record(place, record)
     folder = place.public / after.path if after else None
     return RunOutcome(result.success, is_new, record.version, folder, problems, path)
+
+
+def _observe_config(since: str | None) -> dict[str, Any]:
+    from pipelines.assets import PLATFORMS
+
+    return {"ops": {f"observations__{p}": {"config": {"since": since}} for p in PLATFORMS}} if since else {}
+
+
+def _partition(workplace: Workplace) -> str:
+    """The day that a run observes: today, or the sample world's last."""
+    if workplace.is_sample:
+        from pipelines.sample.network import days
+
+        return max(days()).isoformat()
+    return workplace.now().date().isoformat()
 
 
 def record_service_run(home: Home, sources: str, storage: dg.DagsterInstance, run_id: str) -> Path | None:
@@ -192,9 +214,9 @@ def read_records(home: Home) -> list[RunRecord]:
 
 def step_count() -> int:
     """How many assets a full run builds."""
-    from pipelines.assets import PROJECT
+    from pipelines.assets import all_assets
 
-    return 2 * len(PROJECT.sources) + len(PROJECT.queries) + 1
+    return len(all_assets())
 
 
 def describe_status(home: Home, now: dt.datetime | None = None) -> tuple[list[str], bool]:

@@ -5,29 +5,83 @@ Belongs here: selection and time. Does not belong here: assets and resources (`a
 
 from __future__ import annotations
 
+import datetime as dt
+
 import dagster as dg
 
-from pipelines.assets import Workplace
+from pipelines.assets import PLATFORMS, Workplace, lost_accounts_due
 from pipelines.run import record_service_run
 
 publish = dg.define_asset_job(
     "publish",
     selection=dg.AssetSelection.all(),
-    description="Pull every source, build and check every table, and publish a release if anything changed.",
+    description="Pull and observe all, build and check every table, and publish a release if anything changed.",
 )
 pull = dg.define_asset_job(
     "pull",
-    selection=dg.AssetSelection.groups("snapshots"),
-    description="Fetch every source into snapshots; writes files only and can run beside anything else.",
+    selection=dg.AssetSelection.groups("snapshots")
+    | dg.AssetSelection.assets(*(["observations", platform] for platform in PLATFORMS)),
+    description="Fetch every source, observe every platform; writes files only and can run beside anything.",
 )
-daily = dg.ScheduleDefinition(
-    name="daily_publish",
-    job=publish,
-    cron_schedule="15 5 * * *",
+observe = dg.define_asset_job(
+    "observe",
+    selection=dg.AssetSelection.assets(*(["observations", platform] for platform in PLATFORMS)),
+    description="Observe every platform once; with since, read the posts of the past as well.",
+)
+
+
+def today(at: dt.datetime) -> str:
+    """The partition of the day that lasts at a moment."""
+    return at.astimezone(dt.UTC).date().isoformat()
+
+
+@dg.schedule(
+    name="daily_pull",
+    job=pull,
+    cron_schedule="15 4 * * *",
     execution_timezone="Europe/London",
     default_status=dg.DefaultScheduleStatus.STOPPED,
-    description="Every morning before office hours; off until someone turns it on.",
+    description="Every night: sources, profiles and posts; off until someone turns it on.",
 )
+def daily_pull(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Observe the day that has begun."""
+    day = today(context.scheduled_execution_time)
+    return dg.RunRequest(run_key=f"pull-{day}", partition_key=day)
+
+
+@dg.schedule(
+    name="weekly_release",
+    job=publish,
+    cron_schedule="15 6 * * 1",
+    execution_timezone="Europe/London",
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+    description="Every Monday, when a week is complete: everything, and a release; off until someone turns it on.",
+)
+def weekly_release(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Publish the week that has ended."""
+    day = today(context.scheduled_execution_time)
+    return dg.RunRequest(run_key=f"release-{day}", partition_key=day)
+
+
+@dg.sensor(
+    name="ask_lost_accounts_again",
+    job=observe,
+    minimum_interval_seconds=6 * 3600,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description=(
+        "Asks again, by handle and by permanent id, about accounts that did not answer: a handle may have come "
+        "back, and a failure may have passed. Once a day at most, and less often the longer one is lost."
+    ),
+)
+def ask_lost_accounts_again(workplace: Workplace) -> dg.SensorResult:
+    """Request one pull of the lost accounts of each platform, if any are due."""
+    day = today(dt.datetime.now(dt.UTC))
+    due = lost_accounts_due(workplace)
+    config = {
+        "ops": {f"observations__{platform}": {"config": {"only_lost": True}} for platform in PLATFORMS},
+    }
+    requests = [dg.RunRequest(run_key=f"lost-{day}", partition_key=day, run_config=config)] if due else []
+    return dg.SensorResult(run_requests=requests, cursor=f"{day}: {due} accounts due")
 
 
 def _recorder(status: dg.DagsterRunStatus, name: str, description: str) -> dg.SensorDefinition:

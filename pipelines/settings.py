@@ -12,20 +12,21 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 World = Literal["sample", "live"]
-LocationKind = Literal["path", "url", "sample"]
+LocationKind = Literal["path", "url", "sample", "sparql"]
 
 PACKAGE = Path(__file__).resolve().parent
 CURATED = PACKAGE / "sources" / "curated"
 SOURCE_LISTS = PACKAGE / "sources" / "lists"
+QUERIES = PACKAGE / "sources" / "queries"
 
 
 class SettingsError(Exception):
@@ -42,18 +43,25 @@ def project_folder(name: str) -> Path:
 
 @dataclass(frozen=True)
 class Location:
-    """One place to read a source from; `as_of` is the day the content stands for, where that is known."""
+    """One place to read a source from; `as_of` is the day the content stands for, where that is known.
+
+    A `sparql` place is an endpoint that is asked a query: `query` is its text, `query_name` what it is called.
+    """
 
     kind: LocationKind
     address: str
     as_of: dt.date | None = None
+    query: str | None = None
+    query_name: str | None = None
 
     @property
     def label(self) -> str:
         """How the place is called in logs: without folders of this machine, user information or query."""
-        if self.kind == "url":
+        if self.kind in ("url", "sparql"):
             parts = urlsplit(self.address)
             plain = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+            if self.kind == "sparql":
+                return f"{plain}#{self.query_name}"
             query = parts.query
             # Addresses that differ only in their query stay apart, without showing what may be a key.
             return f"{plain}?{hashlib.sha256(query.encode()).hexdigest()[:8]}" if query else plain
@@ -61,8 +69,25 @@ class Location:
 
 
 @dataclass(frozen=True)
+class PlatformPlace:
+    """Where a platform is asked for profiles and posts, and how often: `requests` in any `seconds`, per host.
+
+    `service` is the base address, with `{host}` where accounts have servers of their own; None is the platform's.
+    `tokens` maps hosts to the tokens that they want, taken from the environment. `first_days` is how far back the
+    posts of a new account are read.
+    """
+
+    is_sample: bool = False
+    service: str | None = None
+    requests: int = 300
+    seconds: float = 300.0
+    first_days: int = 84
+    tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
 class SourceList:
-    """Which sources are on, and where each is read from; sources not named are off.
+    """Which sources are on, and where each is read from; sources and platforms not named are off.
 
     `private_hosts` are hosts, or host:port, that may be fetched from although their address is private.
     """
@@ -71,6 +96,7 @@ class SourceList:
     world: World
     locations: Mapping[str, tuple[Location, ...]]
     private_hosts: frozenset[str] = frozenset()
+    platforms: Mapping[str, PlatformPlace] = field(default_factory=dict)
 
     def of(self, source: str) -> tuple[Location, ...]:
         """The places of one source, empty when it is off."""
@@ -87,6 +113,16 @@ class Home:
     def snapshots(self) -> Path:
         """Bytes as received, by hash, and the fetch logs."""
         return self.root / "snapshots"
+
+    @property
+    def observations(self) -> Path:
+        """Profiles and posts as observed, one folder per pull."""
+        return self.root / "observations"
+
+    @property
+    def roster(self) -> Path:
+        """The accounts that the next pull asks about; a file, so that a pull needs no warehouse."""
+        return self.root / "roster.parquet"
 
     @property
     def warehouse(self) -> Path:
@@ -140,7 +176,27 @@ class _Place(BaseModel):
     url: str | None = None
     sample: str | None = None
     curated: str | None = None
+    sparql: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$")
+    endpoint: str | None = Field(default=None, pattern=r"^https?://[^\s?#]+$")
     as_of: dt.date | None = None
+
+    @model_validator(mode="after")
+    def _query_and_endpoint(self) -> Self:
+        if (self.sparql is None) != (self.endpoint is None):
+            raise ValueError("sparql names the query and endpoint the address to ask: give both or neither")
+        return self
+
+
+class _Platform(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sample: bool = False
+    service: str | None = Field(default=None, pattern=r"^https?://[^\s?#@]+$")
+    requests: int = Field(default=300, gt=0)
+    seconds: float = Field(default=300.0, gt=0)
+    first_days: int = Field(default=84, gt=0)
+    # Names of environment variables by host: a token itself never stands in a file.
+    tokens: dict[str, str] = Field(default_factory=dict)
 
 
 class _List(BaseModel):
@@ -148,6 +204,7 @@ class _List(BaseModel):
 
     world: World
     private_hosts: list[str] = Field(default_factory=list)
+    platforms: dict[Literal["bluesky", "mastodon"], _Platform] = Field(default_factory=dict)
     sources: dict[str, str | _Place | list[str | _Place]] = Field(min_length=1)
 
 
@@ -189,7 +246,22 @@ def load_sources(name_or_path: str, known: frozenset[str]) -> SourceList:
                 f"{path.name}: {source} has several places called {', '.join(twice)}, which the fetch log could "
                 f"not tell apart: give the files or their folders different names"
             )
-    return SourceList(path.stem, parsed.world, locations, frozenset(parsed.private_hosts))
+    platforms = {str(name): _platform(name, given, parsed.world, path) for name, given in parsed.platforms.items()}
+    return SourceList(path.stem, parsed.world, locations, frozenset(parsed.private_hosts), platforms)
+
+
+def _platform(name: str, given: _Platform, world: World, file: Path) -> PlatformPlace:
+    if given.sample != (world == "sample"):
+        raise SettingsError(
+            f"{file.name}: platform {name}: sample: true belongs into a list of world: sample only"
+        )
+    if missing := sorted(variable for variable in given.tokens.values() if not os.environ.get(variable)):
+        raise SettingsError(
+            f"{file.name}: platform {name}: set the environment variable {', '.join(missing)}, or take it out of "
+            f"tokens"
+        )
+    tokens = {host: os.environ[variable] for host, variable in given.tokens.items()}
+    return PlatformPlace(given.sample, given.service, given.requests, given.seconds, given.first_days, tokens)
 
 
 def _from_folder(folder: Path, known: frozenset[str]) -> SourceList:
@@ -212,18 +284,31 @@ def _places(places: str | _Place | list[str | _Place], file: Path) -> tuple[Loca
 def _place(entry: str | _Place, file: Path) -> list[Location]:
     if isinstance(entry, str):
         entry = _Place(url=entry) if re.match(r"https?://", entry) else _Place(path=entry)
-    given: dict[str, Any] = entry.model_dump(exclude_none=True, exclude={"as_of"})
+    given: dict[str, Any] = entry.model_dump(exclude_none=True, exclude={"as_of", "endpoint"})
     if len(given) != 1:
-        raise SettingsError(f"{file.name}: a place is one of path, url, sample or curated; got {sorted(given)}")
+        raise SettingsError(
+            f"{file.name}: a place is one of path, url, sample, curated or sparql; got {sorted(given)}"
+        )
     if entry.url:
         return [Location("url", entry.url, entry.as_of)]
     if entry.sample:
         return [Location("sample", entry.sample, entry.as_of or _day(entry.sample))]
+    if entry.sparql and entry.endpoint:
+        return [Location("sparql", entry.endpoint, entry.as_of, _query(entry.sparql, file), entry.sparql)]
     pattern = CURATED / entry.curated if entry.curated else file.parent / str(entry.path)
     found = sorted(glob.glob(str(pattern)))  # noqa: PTH207 - the pattern may be absolute
     if not found:
         raise SettingsError(f"{file.name}: nothing found at {entry.curated or entry.path}")
     return [Location("path", match, entry.as_of or _day(Path(match).name)) for match in found]
+
+
+def _query(name: str, file: Path) -> str:
+    """The text of a query that ships with the project."""
+    path = QUERIES / f"{name}.rq"
+    if not path.is_file():
+        names = ", ".join(sorted(p.stem for p in QUERIES.glob("*.rq")))
+        raise SettingsError(f"{file.name}: no query {name!r}: give one of {names}")
+    return path.read_text(encoding="utf-8")
 
 
 def _day(name: str) -> dt.date | None:

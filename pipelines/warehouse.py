@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-SCHEMAS = ("source", "clean", "model", "public", "quarantine", "published")
+SCHEMAS = ("source", "observation", "clean", "model", "public", "quarantine", "published", "state")
 SEES_NULLS = SPECIAL  # a function decides itself what a null means
 WHITE_SPACE = "' \t\r\n' || chr(160)"
 ISSUES_DDL = """
@@ -58,7 +58,7 @@ class Incoming:
 
 @dataclass(frozen=True)
 class TableResult:
-    """What building one table did: row counts and how many rows broke which rule."""
+    """What building one table did: row counts and how many rows broke which rule; `state` is how it was built."""
 
     table: str
     rows_in: int
@@ -66,6 +66,7 @@ class TableResult:
     seconds: float
     quarantined: Mapping[str, int] = field(default_factory=dict)
     warnings: Mapping[str, int] = field(default_factory=dict)
+    state: Literal["built", "updated", "unchanged"] = "built"
 
     @property
     def rows_quarantined(self) -> int:
@@ -192,12 +193,43 @@ def build_table(
         con.execute(f"create or replace temp table staged as select {typed} from found")
         con.execute("drop table found")
     except duckdb.Error as error:
-        raise WarehouseError(f"{table}: the query failed: {_reason(error)}") from None
-    kept = [f'cast("{c.name}" as varchar) as "{c.name}"' for c in contract.columns]
-    return _split(con, contract, kept, "us", started)
+        raise WarehouseError(f"{table}: the query failed: {reason_of(error)}") from None
+    return _split(con, contract, _texts(contract), "us", started)
 
 
-def _reason(error: duckdb.Error) -> str:
+def build_part(
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    sql: str,
+    column: str,
+    values: Sequence[Any],
+    contract: Contract | None = None,
+) -> TableResult:
+    """Build those rows of a table whose `column`, a day, has one of `values`, and put them in place of the old.
+
+    Runs within the caller's transaction. Errors: as `build_table`.
+    """
+    started = time.perf_counter()
+    # The quarantine holds texts, so the column is cast; on a day the cast costs nothing.
+    within = f'cast("{column}" as date) in ({", ".join(f"date {quote(str(value))}" for value in values)})'
+    part = f"select * from (\n{sql}\n) as whole where {within}"
+    if contract is None:
+        con.execute(f"create or replace temp table part as {part}")
+        con.execute(f"delete from {table} where {within}")
+        con.execute(f"insert into {table} by name select * from part")
+        con.execute("drop table part")
+        rows = _count(con, table)
+        return TableResult(table, rows, rows, time.perf_counter() - started, state="updated")
+    typed = ", ".join(f'cast("{c.name}" as {c.sql_type}) as "{c.name}"' for c in contract.columns)
+    con.execute(f"create or replace temp table staged as select {typed} from ({part})")
+    return _split(con, contract, _texts(contract), "us", started, within)
+
+
+def _texts(contract: Contract) -> list[str]:
+    return [f'cast("{c.name}" as varchar) as "{c.name}"' for c in contract.columns]
+
+
+def reason_of(error: duckdb.Error) -> str:
     """Why a query failed; the engine's own words only where they cannot quote the value of a cell."""
     about_the_query = duckdb.BinderException | duckdb.CatalogException | duckdb.ParserException
     if isinstance(error, about_the_query):
@@ -222,42 +254,52 @@ def _split(
     kept: Sequence[str],
     responsibility: Literal["source", "us"],
     started: float,
+    within: str | None = None,
 ) -> TableResult:
-    """Split `staged` into the table and its quarantine, and note every broken rule as an issue."""
+    """Split `staged` into the table and its quarantine, and note every broken rule as an issue.
+
+    With `within` only the rows for which that predicate holds are replaced, inside the caller's transaction.
+    """
     rules = [rule for rule in contract.all_rules() if rule.per_row]
     critical = _broken([r for r in rules if r.severity == "critical"], contract)
     warning = _broken([r for r in rules if r.severity == "warning"], contract)
-    con.execute(
-        f"create or replace temp table judged as "
-        f"select *, {critical} as broken_rules, {warning} as doubted_rules from staged"
-    )
-    rows_in = _count(con, "judged")
+    con.execute(f"create or replace temp table judged as select *, {critical} as broken_rules from staged")
     quarantine = f"quarantine.{contract.layer}__{contract.name}"
-    con.execute(
-        f"create or replace table {quarantine} as "
-        f"select {', '.join(kept)}, broken_rules from judged where broken_rules <> ''"
-    )
-    quarantined, warnings = _per_rule(con, "broken_rules"), _per_rule(con, "doubted_rules")
-    _note_issues(con, contract, rules, {**quarantined, **warnings}, responsibility)
-    bad = _count(con, quarantine)
-    if rows_in and 100 * bad / rows_in > contract.max_quarantine_percent:
+    refused = f"select {', '.join(kept)}, broken_rules from judged where broken_rules <> ''"
+    if within is None:
+        con.execute(f"create or replace table {quarantine} as {refused}")
+    else:
+        con.execute(f"delete from {quarantine} where {within}")
+        con.execute(f"insert into {quarantine} {refused}")
+    quarantined = _per_rule(con, "broken_rules", quarantine)
+    bad, good = _count(con, quarantine), _count(con, "judged", "broken_rules = ''")
+    good += _count(con, contract.table, f"not {within}") if within else 0
+    if bad and 100 * bad / (good + bad) > contract.max_quarantine_percent:
+        _note_issues(con, contract, rules, quarantined, responsibility)
         raise WarehouseError(
-            f"{contract.table}: {bad} of {rows_in} rows break critical rules "
+            f"{contract.table}: {bad} of {good + bad} rows break critical rules "
             f"({', '.join(f'{rule} {n}' for rule, n in sorted(quarantined.items()))}), more than the "
             f"{contract.max_quarantine_percent:g} % that the contract tolerates; see {quarantine}"
         )
-    con.execute("begin")
-    con.execute(to_ddl(contract))
     columns = ", ".join(f'"{column.name}"' for column in contract.columns)
     order = ", ".join(contract.key or ("snapshot_on", "snapshot_sha256", "source_row"))
+    if within is None:
+        con.execute("begin")
+        con.execute(to_ddl(contract))
+    else:
+        con.execute(f"delete from {contract.table} where {within}")
     con.execute(
         f"insert into {contract.table} select {columns} from judged where broken_rules = '' order by {order}"
     )
-    con.execute("commit")
+    if within is None:
+        con.execute("commit")
+    has_warnings = any(rule.severity == "warning" for rule in rules)
+    warnings = _per_rule(con, warning, contract.table) if has_warnings else {}
+    _note_issues(con, contract, rules, {**quarantined, **warnings}, responsibility)
     con.execute("drop table staged; drop table judged")
-    return TableResult(
-        contract.table, rows_in, rows_in - bad, time.perf_counter() - started, quarantined, warnings
-    )
+    state: Literal["built", "updated"] = "built" if within is None else "updated"
+    seconds = time.perf_counter() - started
+    return TableResult(contract.table, good + bad, good, seconds, quarantined, warnings, state)
 
 
 def _broken(rules: Sequence[Rule], contract: Contract) -> str:
@@ -266,9 +308,10 @@ def _broken(rules: Sequence[Rule], contract: Contract) -> str:
     return f"concat_ws(',', {', '.join(cases)})" if cases else "''"
 
 
-def _per_rule(con: duckdb.DuckDBPyConnection, column: str) -> dict[str, int]:
+def _per_rule(con: duckdb.DuckDBPyConnection, broken: str, table: str) -> dict[str, int]:
+    """How many rows of a table break which rule; `broken` is an expression for the names of the rules."""
     rows = con.execute(
-        f"select rule, count(*) from (select unnest(string_split({column}, ',')) as rule from judged) as each "
+        f"select rule, count(*) from (select unnest(string_split({broken}, ',')) as rule from {table}) as each "
         f"where rule <> '' group by rule order by rule"
     ).fetchall()
     return dict(rows)
@@ -281,18 +324,29 @@ def _note_issues(
     counts: Mapping[str, int],
     responsibility: Literal["source", "us"],
 ) -> None:
+    """Note each broken rule as one issue, with the day of the first snapshot that shows it."""
     con.execute("delete from quarantine.issues where dataset = ? and detail is null", [contract.table])
     by_name = {rule.name: rule for rule in rules}
     source = contract.name if contract.layer == "source" else None
-    # Both are aggregates, so that a rule is one issue however many rows break it.
-    since = "min(snapshot_on)" if contract.layer == "source" else "max(cast(null as date))"
-    for rule, rows in sorted(counts.items()):
-        flag = "broken_rules" if by_name[rule].severity == "critical" else "doubted_rules"
+    for name, rows in sorted(counts.items()):
+        rule, since = by_name[name], None
+        if source and rule.severity == "critical":
+            since = _first_day(
+                con,
+                f"quarantine.{contract.layer}__{contract.name}",
+                f"list_contains(string_split(broken_rules, ','), {quote(name)})",
+            )
+        elif source:
+            since = _first_day(con, contract.table, row_rule(rule, contract))
         con.execute(
-            f"insert into quarantine.issues select ?, ?, ?, ?, ?, ?, {since}, null from judged "
-            f"where list_contains(string_split({flag}, ','), ?)",
-            [contract.table, source, rule, by_name[rule].severity, responsibility, rows, rule],
+            "insert into quarantine.issues values (?, ?, ?, ?, ?, ?, ?, null)",
+            [contract.table, source, name, rule.severity, responsibility, rows, since],
         )
+
+
+def _first_day(con: duckdb.DuckDBPyConnection, table: str, where: str) -> Any:
+    row = con.execute(f"select min(cast(snapshot_on as date)) from {table} where {where}").fetchone()
+    return row[0] if row else None
 
 
 def note_findings(
@@ -326,6 +380,17 @@ def attach_published(con: duckdb.DuckDBPyConnection, contracts: Sequence[Contrac
         con.execute(f"create or replace table published.{contract.name} as select {columns} {origin}")
 
 
+def write_roster(con: duckdb.DuckDBPyConnection, table: str, path: Path) -> int:
+    """Write the list of accounts to ask about as Parquet, all of it or nothing; returns how many there are."""
+    part = path.with_suffix(".partial")
+    con.execute(
+        f"copy (select platform, handle, account_id, is_official from {table} "
+        f"order by platform, handle nulls last, account_id) to {quote(str(part))} (format parquet)"
+    )
+    part.replace(path)
+    return _count(con, table)
+
+
 def _parquet(file: Path) -> str:
     return f"read_parquet({quote(str(file))})"
 
@@ -343,6 +408,14 @@ def columns_of(con: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> dict[st
     return found
 
 
-def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
-    row = con.execute(f"select count(*) from {table}").fetchone()
+def _count(con: duckdb.DuckDBPyConnection, table: str, where: str = "true") -> int:
+    row = con.execute(f"select count(*) from {table} where {where}").fetchone()
     return int(row[0]) if row else 0
+
+
+def fingerprint(con: duckdb.DuckDBPyConnection, table: str) -> str:
+    """What changes with the rows of a table and not with their order."""
+    rows = con.execute(
+        f"select count(*), bit_xor(hash(t)), sum(hash(t) // 3), sum(hash(t) % 1000003) from {table} as t"
+    ).fetchone()
+    return " ".join(str(part) for part in rows or ())

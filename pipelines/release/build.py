@@ -58,7 +58,8 @@ class ReleaseInput:
     """All that a release is made of besides the tables themselves.
 
     `inputs` are the snapshots behind each source, `origins` the source contracts behind each dataset,
-    `code_digest` the hash of all contracts, queries and functions.
+    `code_digest` the hash of all contracts, queries and functions, `policy_faults` what the policy of the
+    platforms forbids about the tables.
     """
 
     home: Home
@@ -69,6 +70,7 @@ class ReleaseInput:
     inputs: Mapping[str, Sequence[Fetch]]
     origins: Mapping[str, Sequence[Contract]]
     code_digest: str
+    policy_faults: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def build_release(con: duckdb.DuckDBPyConnection, given: ReleaseInput) -> Outcom
     do not read back; then nothing becomes visible.
     """
     finish_interrupted(given.home)
-    if faults := licence_faults(given.contracts, given.origins):
+    if faults := [*given.policy_faults, *licence_faults(given.contracts, given.origins)]:
         raise ReleaseError("; ".join(faults))
     verdicts = [check_table(con, c, given.minimum_rows[c.name]) for c in given.contracts]
     if failures := [f"{v.table} {f.sentence()}" for v in verdicts for f in v.failures]:
@@ -157,7 +159,7 @@ def _write_dataset(con: duckdb.DuckDBPyConnection, contract: Contract, stage: Pa
 
 
 def _manifest(given: ReleaseInput, datasets: tuple[DatasetEntry, ...], previous: str | None) -> Manifest:
-    origins = {contract.name: contract for found in given.origins.values() for contract in found}
+    origins = {_input_name(contract): contract for found in given.origins.values() for contract in found}
     inputs = [
         InputEntry(
             source=source,
@@ -184,6 +186,11 @@ def _manifest(given: ReleaseInput, datasets: tuple[DatasetEntry, ...], previous:
         inputs=tuple(inputs),
         files=(),
     )
+
+
+def _input_name(contract: Contract) -> str:
+    """How the manifest calls a source: by its name, observations with their layer in front."""
+    return contract.name if contract.layer == "source" else contract.table
 
 
 def _code_version(given: ReleaseInput) -> str:

@@ -22,7 +22,16 @@ Kind = Literal["post", "reply", "quote", "repost"]
 
 
 class PlatformError(Exception):
-    """An answer that cannot be used; the message names host, call and what to do, and holds nothing of the answer."""
+    """An answer that cannot be used; the message names host, call and remedy, and nothing of the answer."""
+
+
+class AccountUnavailable(PlatformError):  # noqa: N818 - the platform's verdict, not a fault
+    """The platform does not show the account, or no longer; `outcome` and `reason` say what is known."""
+
+    def __init__(self, message: str, outcome: Outcome = "unavailable", reason: str = "not_shown") -> None:
+        super().__init__(message)
+        self.outcome = outcome
+        self.reason = reason
 
 
 class Session(Protocol):
@@ -39,7 +48,7 @@ class Session(Protocol):
 class Wanted:
     """An account to ask about: by its permanent id where that is known, else by its handle.
 
-    `handle` is spelt as `identity.handles` spells it (`@user@host` on Mastodon); None where only the id is known.
+    `handle` is spelt as `identity.handles` does (`@user@host` on Mastodon); None where only the id is known.
     """
 
     handle: str | None
@@ -98,7 +107,7 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One reply by somebody else to a post, and when the account itself first answered it; None while it did not."""
+    """One reply by somebody else to a post, and when the account first answered it; None while it did not."""
 
     received_at: dt.datetime
     answered_at: dt.datetime | None
@@ -141,5 +150,5 @@ class Collector(Protocol):
         ...
 
     async def replies(self, profile: Profile, post_id: str) -> list[Reply] | None:
-        """Direct replies by others to a post, as far as anybody may read them; None where the platform hides them."""
+        """Direct replies by others to a post, as far as anybody may read them; None where they are hidden."""
         ...

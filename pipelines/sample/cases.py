@@ -23,6 +23,8 @@ BUILDER: Final = "democracy_club_candidates/2026-local.csv"
 ACCOUNTS_2024: Final = "official_accounts/2024-06-01.csv"
 ACCOUNTS_2025: Final = "official_accounts/2025-06-01.csv"
 GSS_CHANGES: Final = "gss_changes/gss_changes.csv"
+WIKIDATA_2024: Final = "wikidata_accounts/2024-06-01.csv"
+WIKIDATA_2025: Final = "wikidata_accounts/2025-06-01.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,4 +116,18 @@ CASES: Final = (
     Case("account closed", ACCOUNTS_2025, ",zzTeapotMBC,9000000000000000013,2009-08-01,2025-02-28,"),
     Case("Mastodon name", ACCOUNTS_2025, ",@zzteapot@social.example,"),
     Case("YouTube channel id", ACCOUNTS_2025, ",UCzzTeapot00000000000000,"),
+    Case("permanent id that only Wikidata knows", WIKIDATA_2025, ",zzCupboardGCA,9000000000000000017,2009-03,,"),
+    Case("end known to the year", WIKIDATA_2025, ",zzMittenBC,9000000000000000020,2009,2010,"),
+    Case("name that the account no longer bears", WIKIDATA_2025, ",zzGoldilocks,9000000000000000011,,,"),
+    Case("account of a tourist office", WIKIDATA_2025, ",own_code,x,zzVisitMitten,"),
+    Case("one account stated on two items", WIKIDATA_2025, ",instagram,zzthistledown,", 2),
+    Case("one account left open and ended", WIKIDATA_2025, ",facebook,zzWardrobeLBC,", 2),
+    Case("area under its new code", WIKIDATA_2025, ",Z06000058,linked_body,bluesky,"),
+    Case("one item with the codes of two bodies", WIKIDATA_2025, ",instagram,zzkettlemarsh,,2014-02,,", 2),
+    Case("channel id and handle in two statements", WIKIDATA_2025, "aggisburgh", None),
+    Case("hoax, before", WIKIDATA_2024, ",@zzbobbinhoax@social.example,"),
+    Case("hoax, taken back", WIKIDATA_2025, "hoax", 0),
+    Case("account of a body that the register does not know", WIKIDATA_2025, ",Z06000099,", 2),
+    Case("Mastodon name of a Northern Irish council", WIKIDATA_2025, ",@zzsodafarl@mastodon.example,"),
+    Case("Bluesky name of a Welsh council with its DID", WIKIDATA_2025, ",cawlfach.example,did:plc:zzcawlfach2"),
 )

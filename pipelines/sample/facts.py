@@ -15,6 +15,7 @@ from typing import Final, Literal
 
 Tier = Literal["silent", "middling", "heavy"]
 Activity = Literal["silent", "steady", "heavy"]
+Wiki = Literal["", "handle", "with id"]
 Kind = Literal["UA", "NMD", "CTY", "MD", "LBO", "SRA", "COMB", "SCO", "WPA", "NID"]
 
 
@@ -70,6 +71,7 @@ class OfficialAccount:
 
     `account` is a handle or an address, as a person would have noted it. `listed_in` names the years of the
     curated file that carry this row. `tier` is how busy the account is, for the posts that belong to it.
+    `wikidata` is what Wikidata states of it from the day it began: nothing, its handle, or all of the row.
     """
 
     authority_code: str
@@ -80,6 +82,26 @@ class OfficialAccount:
     valid_to: str = ""
     listed_in: tuple[int, ...] = (2024, 2025)
     tier: Tier = "middling"
+    wikidata: Wiki = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What somebody wrote into Wikidata about an account, right or wrong.
+
+    `code` is an authority, or the statistical code that the item bears where no authority has it. `is_of_area`
+    tells a statement on the item of the area from one on the item of its council. `answers` names the years of
+    the answers that carry it.
+    """
+
+    code: str
+    platform: str
+    account: str
+    account_id: str = ""
+    valid_from: str = ""
+    valid_to: str = ""
+    is_of_area: bool = False
+    answers: tuple[int, ...] = (2024, 2025)
 
 
 BOTH: Final = (2022, 2026)
@@ -541,6 +563,14 @@ def _channel(name: str) -> str:
     return f"UC{f'zz{name}'[:22]:0<22}"
 
 
+def _known_to_wikidata(
+    code: str, platform: str, account: str, account_id: str, valid_from: str, states: Wiki = "with id"
+) -> OfficialAccount:
+    """Return an account that no curated list has, as busy as its authority's people."""
+    tier = BY_CODE[code].tier
+    return OfficialAccount(code, platform, account, account_id, valid_from, "", (), tier, states)
+
+
 OFFICIAL_ACCOUNTS: Final = (
     OfficialAccount("ZZA", "facebook", "https://www.facebook.com/zzKettlemarshCC", "", "2011-05-09", "2023-03-31"),
     OfficialAccount("ZZB", "facebook", "https://www.facebook.com/zzKettlemarsh", "", "2023-04-01", tier="heavy"),
@@ -569,7 +599,9 @@ OFFICIAL_ACCOUNTS: Final = (
     ),
     OfficialAccount("ZZM", "facebook", "https://www.facebook.com/zzTeapotMBC", "", "2010-01-01", tier="heavy"),
     OfficialAccount("ZZM", "instagram", "https://www.instagram.com/zzteapotmbc/", "", "2016-01-01", tier="heavy"),
-    OfficialAccount("ZZM", "mastodon", "@zzteapot@social.example", "109000000000000013", "2022-11-20"),
+    OfficialAccount(
+        "ZZM", "mastodon", "@zzteapot@social.example", "social.example/109000000000000013", "2022-11-20"
+    ),
     OfficialAccount(
         "ZZM",
         "youtube",
@@ -610,7 +642,11 @@ OFFICIAL_ACCOUNTS: Final = (
     OfficialAccount("ZZW", "facebook", "https://www.facebook.com/zzThistledown", "", "2013-06-01", tier="silent"),
     OfficialAccount("ZZX", "x", "zzHaggisburgh", "9000000000000000024", "2009-09-01", tier="heavy"),
     OfficialAccount(
-        "ZZX", "mastodon", "https://social.example/@zzhaggisburgh", "109000000000000024", "2023-01-10"
+        "ZZX",
+        "mastodon",
+        "https://social.example/@zzhaggisburgh",
+        "social.example/109000000000000024",
+        "2023-01-10",
     ),
     OfficialAccount(
         "ZZX", "bluesky", "https://bsky.app/profile/haggisburgh.example", _did("haggisburgh"), "2024-03-01"
@@ -618,5 +654,84 @@ OFFICIAL_ACCOUNTS: Final = (
     OfficialAccount("ZZY", "x", "zzCawlfach", "9000000000000000025", "2012-02-01"),
     OfficialAccount("ZZY", "facebook", "https://www.facebook.com/zzCawlfach", "", "2012-02-01"),
     OfficialAccount("ZZZ", "facebook", "https://www.facebook.com/zzSodaFarl", "", "2015-04-01", tier="silent"),
+    # Only Wikidata knows these. A council with two languages has two accounts.
+    _known_to_wikidata("ZZG", "bluesky", "bobbinland.example", _did("bobbinland"), "2024-02-20"),
+    _known_to_wikidata("ZZH", "bluesky", "zzneedlemoor.bsky.social", _did("needlemoor"), "2024-03-04", "handle"),
+    _known_to_wikidata("ZZJ", "bluesky", "porridgeshire.example", _did("porridgeshire"), "2023-12-01"),
+    _known_to_wikidata("ZZK", "bluesky", "zzgoldilock.bsky.social", _did("goldilock"), "2024-11-18", "handle"),
+    _known_to_wikidata("ZZM", "bluesky", "teapot.example", _did("teapot"), "2023-10-09"),
+    _known_to_wikidata("ZZO", "bluesky", "wardrobe.example", _did("wardrobe"), "2023-09-01"),
+    _known_to_wikidata(
+        "ZZO", "mastodon", "@zzwardrobe@toot.example", "toot.example/109000000000000015", "2022-12-05", "handle"
+    ),
+    _known_to_wikidata("ZZP", "bluesky", "zzcushion.bsky.social", _did("cushion"), "2024-10-01", "handle"),
+    _known_to_wikidata("ZZQ", "bluesky", "cupboard.example", _did("cupboard"), "2024-01-22"),
+    _known_to_wikidata("ZZCA", "bluesky", "teasaucer.example", _did("teasaucer"), "2024-05-07", "handle"),
+    _known_to_wikidata("ZZR", "bluesky", "bzt.example", _did("bzt"), "2024-02-06"),
+    _known_to_wikidata("ZZT", "bluesky", "zzmitten.bsky.social", _did("mitten"), "2024-11-25", "handle"),
+    _known_to_wikidata("ZZV", "bluesky", "zzbeanstalk.bsky.social", _did("beanstalk"), "2024-08-12", "handle"),
+    _known_to_wikidata("ZZW", "bluesky", "thistledown.example", _did("thistledown"), "2024-04-15"),
+    _known_to_wikidata(
+        "ZZW",
+        "mastodon",
+        "@zzthistledown@mastodon.example",
+        "mastodon.example/109000000000000023",
+        "2022-11-28",
+        "handle",
+    ),
+    _known_to_wikidata("ZZY", "bluesky", "cawlfach.example", _did("cawlfach"), "2024-02-27"),
+    _known_to_wikidata("ZZY", "bluesky", "cy.cawlfach.example", _did("cawlfachcy"), "2024-02-27"),
+    _known_to_wikidata(
+        "ZZY", "mastodon", "@zzcawlfach@toot.example", "toot.example/109000000000000025", "2023-02-14", "handle"
+    ),
+    _known_to_wikidata("ZZZ", "bluesky", "sodafarl.example", _did("sodafarl"), "2024-06-17"),
+    _known_to_wikidata(
+        "ZZZ",
+        "mastodon",
+        "@zzsodafarl@mastodon.example",
+        "mastodon.example/109000000000000026",
+        "2023-05-02",
+        "handle",
+    ),
     # ZZU has no account anywhere: absence that was checked is not the same as never looked.
+)
+
+STATEMENTS: Final = (
+    # Known from another source as well: one account, whose permanent id or first day only one of the two knows.
+    Statement("ZZQ", "x", "zzCupboardGCA", "9000000000000000017", "2009-03"),
+    Statement("ZZN", "x", "zzSaucerbyCity", "9000000000000000014", "2009"),
+    Statement("ZZB", "facebook", "zz.Kettlemarsh"),  # the same page: full stops tell no two apart
+    Statement("ZZM", "mastodon", "@zzteapot@social.example"),
+    Statement("ZZX", "bluesky", "haggisburgh.example"),
+    # Channel and handle are two statements, one account; elsewhere the curated list knows the channel's handle.
+    Statement("ZZX", "youtube", _channel("Haggisburgh")),
+    Statement("ZZX", "youtube", "zzHaggisburgh"),
+    Statement("ZZN", "youtube", _channel("Saucerby")),
+    # Two names of one account: the first ended at some time in 2010.
+    Statement("ZZT", "x", "zzMittenBC", "9000000000000000020", "2009", "2010"),
+    Statement("ZZT", "x", "zzMittenOnSea", "9000000000000000020", "2011"),
+    # A name that the account has not borne for long, left without an end; a better source knows the present one.
+    Statement("ZZK", "x", "zzGoldilocks", "9000000000000000011"),
+    # The tourist office of the place, on the item of the area; and of a place whose council states nothing.
+    Statement("ZZT", "x", "zzVisitMitten", is_of_area=True),
+    Statement("ZZL", "instagram", "zzthreebears", is_of_area=True),
+    # Stated twice, by the area and by its council, once without dates.
+    Statement("ZZW", "instagram", "zzthistledown", "", "2017-05-01"),
+    Statement("ZZW", "instagram", "zzthistledown", is_of_area=True),
+    # And by its council itself, left open in one statement and ended in the other.
+    Statement("ZZO", "facebook", "zzWardrobeLBC"),
+    Statement("ZZO", "facebook", "zzWardrobeLBC", "", "2012-06", "2019-11"),
+    # An item that bears the codes of both bodies of its name: what ended was the first one's.
+    Statement("ZZA", "instagram", "zzkettlemarsh", "", "2014-02"),
+    Statement("ZZB", "instagram", "zzkettlemarsh", "", "2014-02"),
+    Statement("ZZA", "tiktok", "zzkettlemarshcc", "", "2019", "2022-06-30"),
+    Statement("ZZB", "tiktok", "zzkettlemarshcc", "", "2019", "2022-06-30"),
+    # A hoax that was taken back: as if it had never been.
+    Statement("ZZG", "mastodon", "@zzbobbinhoax@social.example", answers=(2024,)),
+    # A company without an address of its own, and an account that no platform could have.
+    Statement("ZZY", "linkedin", "company/9000025"),
+    Statement("ZZY", "x", "zzCawlfachCountyBorough"),
+    # Bodies that the register does not know.
+    Statement("Z06000099", "x", "zzNowhere"),
+    Statement("Z06000099", "facebook", "zzNowhere"),
 )

@@ -1,8 +1,8 @@
 """Registers of the fictional country, written as their upstreams write them.
 
 Here belong the layouts of mySociety's register and its look-ups, of the government's register of
-organisations in both layouts, of the table of council web pages, and of the project's curated accounts. The
-facts are in `facts`.
+organisations in both layouts, of the table of council web pages, of the project's curated accounts, and of
+Wikidata's answer to the project's query. The facts are in `facts`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from typing import Final
 from pipelines.sample.candidates import slug
 from pipelines.sample.facts import (
     AUTHORITIES,
+    BY_CODE,
     OFFICIAL_ACCOUNTS,
     REGISTER_CODES,
     REGISTER_HANDLES,
+    STATEMENTS,
     Authority,
+    Statement,
 )
 from pipelines.sample.tables import csv_text, header_of
 
@@ -51,6 +54,20 @@ WEB_PAGES_HEADER: Final = header_of(
 ACCOUNTS_HEADER: Final = header_of(
     "authority_code,platform,account,account_id,valid_from,valid_to,evidence_url,checked_on"
 )
+# What SPARQL selects, in the order of the query.
+STATEMENTS_HEADER: Final = header_of(
+    "item,item_label,gss_code,found_through,platform,account,account_id,valid_from,valid_to,evidence_url"
+)
+_PROPERTIES: Final = {
+    "bluesky": "P12361",
+    "facebook": "P2013",
+    "instagram": "P2003",
+    "linkedin": "P4264",
+    "mastodon": "P4033",
+    "tiktok": "P7085",
+    "x": "P2002",
+    "youtube": "P11245",
+}
 
 _KIND_NAMES: Final = {
     "UA": "Unitary authority",
@@ -87,6 +104,8 @@ _REGION_CODES: Final = {
 }
 
 
+# Codes that the register does not know yet, by authority.
+_NEW_CODES: Final = {"ZZV": "Z06000058"}
 GSS_CHANGES_HEADER: Final = ("authority_code", "gss_code", "former_gss_code", "changed_on", "evidence_url")
 
 
@@ -294,11 +313,52 @@ def accounts_file(year: int) -> str:
     return csv_text(ACCOUNTS_HEADER, rows)
 
 
+def wikidata_file(year: int) -> str:
+    """Return Wikidata's answer of 1 June of a year, with the line ends that SPARQL's CSV has."""
+    known = (
+        Statement(
+            account.authority_code,
+            account.platform,
+            account.account,
+            account.account_id if account.wikidata == "with id" else "",
+            account.valid_from if account.wikidata == "with id" else "",
+        )
+        for account in OFFICIAL_ACCOUNTS
+        if account.wikidata and account.valid_from < f"{year}-06-01"
+    )
+    rows = [_statement_row(s) for s in (*known, *STATEMENTS) if year in s.answers]
+    order = ("gss_code", "platform", "account", "item", "evidence_url", "valid_from", "valid_to")
+    return csv_text(STATEMENTS_HEADER, sorted(rows, key=lambda row: [row[name] for name in order]), "\r\n")
+
+
+def _statement_row(statement: Statement) -> dict[str, str]:
+    """Return a row of the answer; items of areas and of councils have numbers that Wikidata has not reached."""
+    authority = BY_CODE.get(statement.code)
+    # One item stands for both bodies of this name.
+    named = BY_CODE["ZZB"] if statement.code == "ZZA" else authority
+    item = f"Q99000000{AUTHORITIES.index(named) if named else 99:02}{1 if statement.is_of_area else 2}"
+    channel = statement.platform == "youtube" and statement.account.startswith("UC")
+    label = (named.nice_name if statement.is_of_area else named.official_name) if named else ""
+    return {
+        "item": item,
+        "item_label": label,
+        "gss_code": _NEW_CODES.get(authority.code, authority.gss_code) if authority else statement.code,
+        "found_through": "own_code" if statement.is_of_area else "linked_body",
+        "platform": statement.platform,
+        "account": statement.account,
+        "account_id": statement.account if channel else statement.account_id,
+        "valid_from": statement.valid_from,
+        "valid_to": statement.valid_to,
+        "evidence_url": f"https://www.wikidata.example/wiki/{item}#"
+        + ("P2397" if channel else _PROPERTIES[statement.platform]),
+    }
+
+
 def gss_changes_file() -> str:
     """Return the curated recodings: one area has a new code that the register does not know yet."""
     row = {
         "authority_code": "ZZV",
-        "gss_code": "Z06000058",
+        "gss_code": _NEW_CODES["ZZV"],
         "former_gss_code": "Z06000008",
         "changed_on": "2025-04-01",
         "evidence_url": "https://www.zzv.example/boundary-order",

@@ -20,6 +20,7 @@ from pipelines.sample.register_files import (
     old_organisations_file,
     register_file,
     web_pages_file,
+    wikidata_file,
 )
 from pipelines.sample.roster_files import control_file, roster_file
 
@@ -42,6 +43,8 @@ def world_files() -> dict[str, str]:
         cases.ACCOUNTS_2024: accounts_file(2024),
         cases.ACCOUNTS_2025: accounts_file(2025),
         cases.GSS_CHANGES: gss_changes_file(),
+        cases.WIKIDATA_2024: wikidata_file(2024),
+        cases.WIKIDATA_2025: wikidata_file(2025),
     }
 
 

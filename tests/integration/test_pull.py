@@ -6,11 +6,14 @@ import csv
 import datetime as dt
 import hashlib
 import io
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from threading import Thread
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -20,6 +23,7 @@ from pipelines.sample.world import world_files
 from pipelines.settings import Location
 from pipelines.snapshots import SnapshotStore
 from pipelines.sources.http import HttpPolicy
+from pipelines.sources.pace import Rate
 
 NOW = dt.datetime(2026, 11, 23, 6, 0, tzinfo=dt.UTC)
 REGISTER = PROJECT.contracts["source.authority_register"]
@@ -34,6 +38,8 @@ class Upstream:
     status: int = 200
     content_type: str = "text/csv"
     asked: list[tuple[str, str | None]] = field(default_factory=list)
+    accepted: list[str | None] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
     port: int = 0
 
     def place(self, name: str, query: str = "") -> Location:
@@ -59,6 +65,8 @@ def upstream() -> Iterator[Upstream]:
             body = state.files.get(name, b"")
             etag = f'"{hashlib.sha256(body).hexdigest()[:12]}"'
             state.asked.append((self.path, self.headers["If-None-Match"]))
+            state.accepted.append(self.headers["Accept"])
+            state.times.append(time.monotonic())
             fresh = state.status == 200 and self.headers["If-None-Match"] == etag
             self.send_response(304 if fresh else state.status)
             self.send_header("ETag", etag)
@@ -117,14 +125,58 @@ def test_a_lost_snapshot_is_fetched_again_although_nothing_changed(
     assert replay(REGISTER, places, store)
 
 
-def test_a_contract_that_reads_other_fields_gets_the_whole_file_again(
+def test_a_contract_that_says_anything_else_gets_the_whole_file_again(
+    upstream: Upstream, store: SnapshotStore
+) -> None:
+    upstream.files["register.csv"] = register_text()
+    places = [upstream.place("register.csv")]
+    changed = replace(REGISTER, digest="0" * 64)  # the same version: somebody forgot to raise it
+    fetches = [
+        pull_source(contract, places, store, upstream.policy, lambda: NOW)[0]
+        for contract in (REGISTER, changed, changed, REGISTER)
+    ]
+    assert [bool(etag) for _, etag in upstream.asked] == [False, False, True, False]
+    assert [fetch.contract_digest for fetch in fetches] == [
+        contract.digest for contract in (REGISTER, changed, changed, REGISTER)
+    ]
+
+
+def test_a_log_from_before_digests_were_noted_means_the_whole_file(
     upstream: Upstream, store: SnapshotStore
 ) -> None:
     upstream.files["register.csv"] = register_text()
     places = [upstream.place("register.csv")]
     pull_source(REGISTER, places, store, upstream.policy, lambda: NOW)
-    pull_source(replace(REGISTER, version="1.1.0"), places, store, upstream.policy, lambda: NOW)
+    log = store.folder / REGISTER.name / "fetches.jsonl"
+    old = log.read_text(encoding="utf-8").replace(f',"contract_digest":"{REGISTER.digest}"', "")
+    assert "contract_digest" not in old
+    log.write_text(old, encoding="utf-8")
+    again = pull_source(REGISTER, places, store, upstream.policy, lambda: NOW)[0]
+    assert (again.status, again.contract_digest) == ("unchanged", REGISTER.digest)
     assert [etag for _, etag in upstream.asked] == [None, None]
+
+
+def test_one_host_is_asked_at_one_pace_over_several_sources(upstream: Upstream, store: SnapshotStore) -> None:
+    """Each is fetched by a client and an event loop of its own."""
+    upstream.files = {f"{n}.csv": register_text() for n in range(3)}
+    # One in 0.4 seconds: the next may go no sooner than that after the answer to the one before.
+    calm = replace(upstream.policy, rates={f"127.0.0.1:{upstream.port}": Rate(1, 0.4)})
+    for name in upstream.files:
+        pull_source(REGISTER, [upstream.place(name)], store, calm, lambda: NOW)
+    assert len(upstream.times) == 3
+    assert all(later - earlier >= 0.4 for earlier, later in pairwise(upstream.times))
+
+
+def test_an_endpoint_is_asked_its_query_and_for_csv(upstream: Upstream, store: SnapshotStore) -> None:
+    upstream.files["sparql"] = register_text()
+    query = 'SELECT * WHERE {\n  ?a ?b "ä&c=+%"\n}'
+    place = Location("sparql", f"http://127.0.0.1:{upstream.port}/sparql", query=query, query_name="register")
+    statuses = [pull_source(REGISTER, [place], store, upstream.policy, lambda: NOW)[0].status for _ in range(2)]
+    assert statuses == ["new", "unchanged"]
+    for target, etag in upstream.asked:
+        assert parse_qs(urlsplit(target).query) == {"query": [query]}
+        assert etag is None, "it may belong to another text of the query"
+    assert upstream.accepted == ["text/csv", "text/csv"]
 
 
 def test_a_web_page_with_status_200_is_refused_and_the_last_good_snapshot_stays(

@@ -583,7 +583,7 @@ def build_again(home: Home, *, change: str | None = None, day: str = DAY) -> Out
     with warehouse(home) as con:
         if change:
             con.execute(change)
-        return build_release(con, release_input(Workplace(home=str(home.root), released_on=day)))
+        return build_release(con, release_input(Workplace(home=str(home.root), released_on=day), con))
 
 
 RENAMED = "update public.authorities set nice_name = 'Newname' where authority_code = 'ZZA'"

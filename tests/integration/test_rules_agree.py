@@ -346,7 +346,7 @@ def values_for(column: Column) -> list[Any]:
         if rule.kind == "allowed":
             values = list(rule.allowed)
         elif rule.kind == "pattern":
-            values = [matching_text(rule.pattern or "")]
+            values = [matching_text(rule.pattern or ""), *column.examples]
         elif rule.kind == "range":
             values = sorted({*values, *(v for v in (rule.low, rule.high) if v is not None)})
             values = [

@@ -11,6 +11,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 
@@ -35,6 +37,8 @@ BACKBONE = {
     "public/data_issues",
     "release",
 }
+
+PULLS = ("observations/bluesky", "observations/mastodon")
 
 
 @cache
@@ -78,6 +82,8 @@ def test_each_source_has_two_assets_each_sql_file_one_and_nothing_else_has_any()
     sources = files("data_contracts/source", "yml")
     tables = {f"{layer}/{name}" for layer in ("clean", "model", "public") for name in files(f"sql/{layer}", "sql")}
     expected = {f"{layer}/{name}" for layer in ("snapshots", "source") for name in sources} | tables | {"release"}
+    expected |= {f"observation/{name}" for name in files("data_contracts/observation", "yml")}
+    expected |= {"observations/roster", *PULLS}
     assert set(assets()) == expected
     assert expected >= BACKBONE
 
@@ -117,12 +123,13 @@ def test_a_public_table_must_be_fresh_and_carries_the_version_of_its_query(key: 
 def test_only_what_writes_the_warehouse_waits_for_its_one_writer() -> None:
     pools = {key: asset.op.pool for key, asset in assets().items()}
     assert {key for key, pool in pools.items() if pool is None} == set(keys_of("snapshots"))
+    assert {pools.pop(key) for key in PULLS} == {"observe_bluesky", "observe_mastodon"}
     assert set(pools.values()) == {None, "duckdb"}
 
 
 def test_only_pulls_are_tried_again() -> None:
     policies = {key: asset.op.retry_policy for key, asset in assets().items()}
-    assert {key for key, policy in policies.items() if policy} == set(keys_of("snapshots"))
+    assert {key for key, policy in policies.items() if policy} == {*keys_of("snapshots"), *PULLS}
     for policy in filter(None, policies.values()):
         assert policy.max_retries >= 1
         assert policy.backoff == dg.Backoff.EXPONENTIAL
@@ -155,41 +162,120 @@ def test_the_dataset_of_issues_waits_for_every_table_that_can_raise_one() -> Non
 @pytest.mark.parametrize(
     ("job", "groups"),
     [
-        ("publish", ("snapshots", "source", "clean", "model", "public", "release")),
-        ("pull", ("snapshots",)),
+        (
+            "publish",
+            ("snapshots", "source", "observations", "observation", "clean", "model", "public", "release"),
+        ),
+        ("pull", ("snapshots", *PULLS)),
+        ("observe", PULLS),
     ],
 )
 def test_a_job_selects_whole_layers(job: str, groups: tuple[str, ...]) -> None:
     selected = definitions().resolve_job_def(job).asset_layer.executable_asset_keys
-    assert sorted(key.to_user_string() for key in selected) == keys_of(*groups)
+    layers = [group for group in groups if "/" not in group]
+    named = [group for group in groups if "/" in group]
+    assert sorted(key.to_user_string() for key in selected) == sorted([*keys_of(*layers), *named])
 
 
-def test_publishing_every_day_is_off_until_someone_turns_it_on() -> None:
-    schedule = definitions().resolve_schedule_def("daily_publish")
+@pytest.mark.parametrize(("name", "job"), [("daily_pull", "pull"), ("weekly_release", "publish")])
+def test_schedules_are_off_until_someone_turns_them_on(name: str, job: str) -> None:
+    schedule = definitions().resolve_schedule_def(name)
     assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
-    assert schedule.job_name == "publish"
+    assert schedule.job_name == job
     assert schedule.execution_timezone == "Europe/London"
+
+
+@pytest.mark.parametrize("name", ["daily_pull", "weekly_release"])
+def test_a_schedule_asks_for_the_day_that_has_begun(name: str) -> None:
+    schedule = definitions().resolve_schedule_def(name)
+    moment = dt.datetime(2026, 11, 23, 6, 15, tzinfo=LONDON)
+    repository = definitions().get_repository_def()
+    context = dg.build_schedule_context(scheduled_execution_time=moment, repository_def=repository)
+    (request,) = schedule.evaluate_tick(context).run_requests or ()
+    assert request.partition_key == "2026-11-23"
+    assert request.run_key
+    partitions = definitions().resolve_job_def(schedule.job_name).partitions_def
+    assert partitions is not None
+    assert partitions.has_partition_key("2026-11-23")
 
 
 @pytest.mark.parametrize(
     ("eve", "utc_hours"),
-    [(dt.date(2027, 3, 27), (5, 4, 4)), (dt.date(2026, 10, 24), (4, 5, 5))],
+    [(dt.date(2027, 3, 27), (4, 3, 3)), (dt.date(2026, 10, 24), (3, 4, 4))],
     ids=["clocks go forward", "clocks go back"],
 )
 def test_the_schedule_keeps_to_local_time_when_the_clocks_change(eve: dt.date, utc_hours: tuple[int, ...]) -> None:
-    schedule = definitions().resolve_schedule_def("daily_publish")
+    schedule = definitions().resolve_schedule_def("daily_pull")
     start = dt.datetime.combine(eve, dt.time(), LONDON).timestamp()
     ticks = schedule_execution_time_iterator(start, schedule.cron_schedule, schedule.execution_timezone)
     found = [next(ticks) for _ in utc_hours]
     assert [tick.astimezone(LONDON).replace(tzinfo=None) for tick in found] == [
-        dt.datetime.combine(eve + dt.timedelta(days=n), dt.time(5, 15)) for n in range(3)
+        dt.datetime.combine(eve + dt.timedelta(days=n), dt.time(4, 15)) for n in range(3)
     ]
     assert tuple(tick.astimezone(dt.UTC).hour for tick in found) == utc_hours
 
 
 def test_runs_of_a_service_are_recorded_from_the_start() -> None:
     sensors = {sensor.name: sensor.default_status for sensor in definitions().sensors or ()}
+    assert sensors.pop("ask_lost_accounts_again") == dg.DefaultSensorStatus.STOPPED
     assert sensors == dict.fromkeys(("record_success", "record_failure"), dg.DefaultSensorStatus.RUNNING)
+
+
+def test_accounts_that_did_not_answer_are_asked_again_by_a_sensor(tmp_path: Path) -> None:
+    """The first pull in vain, the second and the fourth ask for another; what answers asks for none."""
+    workplace = Workplace(home=str(tmp_path), sources="sample")
+    sensor = definitions().resolve_sensor_def("ask_lost_accounts_again")
+
+    def requests() -> list[dg.RunRequest]:
+        with dg.build_sensor_context(resources={"workplace": workplace}, definitions=definitions()) as context:
+            return list(sensor.evaluate_tick(context).run_requests or ())
+
+    assert requests() == []
+    asked = []
+    for day in range(1, 5):
+        moment = dt.datetime(2026, 11, day, 6, tzinfo=dt.UTC)
+        with workplace.store().pull("bluesky", moment) as writer:
+            now = moment.replace(tzinfo=None)
+            lost = {"observed_at": now, "handle": "lost.test", "outcome": "unavailable"}
+            writer.add("account", [lost, {**lost, "handle": "shy.test", "outcome": "opted_out"}])
+        asked.append(len(requests()))
+    assert asked == [1, 1, 0, 1]
+    (request,) = requests()
+    assert request.run_config["ops"]["observations__bluesky"]["config"] == {"only_lost": True}
+    assert request.partition_key == dt.datetime.now(dt.UTC).date().isoformat()
+
+
+def test_a_day_that_is_over_cannot_be_observed_and_the_failure_says_what_to_do(tmp_path: Path) -> None:
+    listed = tmp_path / "live.yml"
+    listed.write_text(
+        "world: live\nsources: {gss_changes: {curated: gss_changes.csv}}\nplatforms: {bluesky: {}}\n",
+        encoding="utf-8",
+    )
+    workplace = Workplace(home=str(tmp_path / "home"), sources=str(listed), contact="x@example.org")
+    pq.write_table(pa.table({"platform": ["bluesky"], "handle": ["a.test"]}), workplace.place().roster)
+    job = build_defs(workplace).resolve_job_def("observe")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance, partition_key="2026-11-02", raise_on_error=False)
+    assert not result.success
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    said = failure.step_failure_data.user_failure_data
+    assert said is not None
+    assert "bluesky: 2026-11-02 cannot be observed on" in str(said.description)
+
+
+def test_days_of_the_sample_world_can_be_backfilled_one_by_one(tmp_path: Path) -> None:
+    workplace = Workplace(home=str(tmp_path), sources="sample")
+    table = {"platform": ["bluesky"], "handle": ["zz.example"], "account_id": [None], "is_official": [True]}
+    pq.write_table(pa.table(table), workplace.place().roster)
+    job = build_defs(workplace).resolve_job_def("observe")
+    seen = []
+    with dg.DagsterInstance.ephemeral() as instance:
+        for day in ("2026-09-07", "2026-09-20", "2026-09-21"):
+            assert job.execute_in_process(instance=instance, partition_key=day).success
+            seen.append([pull.observed_on.isoformat() for pull in workplace.store().pulls("bluesky")])
+        made = instance.get_materialized_partitions(dg.AssetKey(["observations", "bluesky"]))
+    assert seen == [["2026-09-07"], ["2026-09-07", "2026-09-14"], ["2026-09-07", "2026-09-14", "2026-09-21"]]
+    assert made == {"2026-09-07", "2026-09-20", "2026-09-21"}
 
 
 # --- parts that can be swapped ------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 import shutil
 import signal
 import subprocess
@@ -55,7 +56,7 @@ def world(tmp_path: Path) -> Path:
     folder = tmp_path / "world"
     write_world(folder)
     text = (Path(__file__).parents[2] / "pipelines/sources/lists/sample.yml").read_text(encoding="utf-8")
-    (folder / "sources.yml").write_text(text.replace("sample:", "path:"), encoding="utf-8")
+    (folder / "sources.yml").write_text(re.sub(r"sample: (?=\w+/)", "path: ", text), encoding="utf-8")
     return folder
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import datetime as dt
 import email.utils
 import functools
 import gzip
@@ -20,6 +21,7 @@ import traceback
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,14 +30,9 @@ import pytest
 import respx
 import stamina
 
-from pipelines.sources.http import (
-    Clock,
-    Fetched,
-    FetchError,
-    HttpPolicy,
-    PoliteClient,
-    is_public_address,
-)
+from pipelines.sources import http
+from pipelines.sources.http import Fetched, FetchError, HttpPolicy, PoliteClient, is_public_address
+from pipelines.sources.pace import Budgets, Clock, Rate
 
 T = TypeVar("T")
 SECRET = "s3cr3t"  # noqa: S105 - planted, to be searched for
@@ -120,6 +117,8 @@ def run(task: Coroutine[Any, Any, T]) -> T:
 
 
 class FakeClock(Clock):
+    """Time that passes only by waiting; waits of our own pace are too short here to be told of."""
+
     def __init__(self) -> None:
         self.now = 1000.0
         self.sleeps: list[float] = []
@@ -131,8 +130,10 @@ class FakeClock(Clock):
         return self.now
 
     async def sleep(self, seconds: float) -> None:
-        self.sleeps.append(round(seconds, 3))
+        if seconds > 0.05:
+            self.sleeps.append(round(seconds, 3))
         self.now += seconds
+        await asyncio.sleep(0)
 
 
 def policy(*servers: Server, **changes: Any) -> HttpPolicy:
@@ -172,7 +173,8 @@ def refuse(handler: Handler, path: str = "/list.csv", **changes: Any) -> tuple[F
 
 @pytest.fixture(autouse=True)
 def _quiet_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No proxy from the developer's machine, and no backoff between ordinary retries."""
+    """No proxy from the developer's machine, no backoff between ordinary retries, no host that is known yet."""
+    monkeypatch.setattr(http, "SHARED", Budgets())
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -286,6 +288,79 @@ def test_an_etag_that_cannot_be_a_header_is_left_out() -> None:
     assert "x-evil" not in sent
 
 
+# what a host says about its refusal
+
+
+def test_a_json_error_is_handed_over_and_never_shown(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    said = b'{"error":"%s"}' % SECRET.encode()
+    error, server = refuse(lambda _: reply(404, said, Content_Type="application/json; charset=utf-8"))
+    assert error.body == said
+    assert len(server.seen) == 1
+    # With the values of local variables, as some tools print them.
+    deep = traceback.TracebackException.from_exception(error, capture_locals=True)
+    shown = [str(error), repr(error), *map(str, error.args), *deep.format(), caplog.text, *capfd.readouterr()]
+    assert all(SECRET not in text for text in shown)
+
+
+@pytest.mark.parametrize("status", [300, 400, 401, 403, 410, 429, 500, 503])
+@pytest.mark.parametrize(
+    "kind", ["application/json", "application/problem+json", "Application/JSON;charset=utf-8"]
+)
+def test_json_of_any_refusal_is_kept(status: int, kind: str) -> None:
+    error, _ = refuse(lambda _: reply(status, b"{}", Content_Type=kind), attempts=1)
+    assert (error.status, error.body) == (status, b"{}")
+
+
+def test_a_json_error_is_inflated() -> None:
+    raw = reply(400, gzip.compress(b'{"a":1}'), Content_Type="application/json", Content_Encoding="gzip")
+    assert refuse(lambda _: raw)[0].body == b'{"a":1}'
+
+
+def test_a_json_error_leaves_the_connection_open() -> None:
+    async def go() -> int:
+        answer = reply(404, b"{}", Content_Type="application/json")
+        async with serving(lambda _: answer) as server, PoliteClient(policy(server)) as client:
+            for _ in range(3):
+                await failing(client, server.url())
+            return server.connections
+
+    assert run(go()) == 1
+
+
+SIZE = 64 * 1024
+BODIES_NOT_KEPT = {
+    "no json": reply(404, b"{}", Content_Type="text/html"),
+    "no type": reply(404, b"{}"),
+    "almost json": reply(404, b"{}", Content_Type="application/jsonl"),
+    "too large": reply(404, b"x" * (SIZE + 1), Content_Type="application/json"),
+    "too large inside": reply(
+        404, gzip.compress(b"x" * (SIZE + 1)), Content_Type="application/json", Content_Encoding="gzip"
+    ),
+    "damaged": reply(404, b"no gzip", Content_Type="application/json", Content_Encoding="gzip"),
+    "oddly coded": reply(404, b"{}", Content_Type="application/json", Content_Encoding="br"),
+    "cut short": b"HTTP/1.1 404 x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n"
+    b"Connection: close\r\n\r\n{}",
+    "never sent": b"HTTP/1.1 404 x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{}",
+    "a success": reply(202, b"{}", Content_Type="application/json"),
+    "a redirect": reply(302, b"{}", Content_Type="application/json"),
+}
+
+
+@pytest.mark.parametrize("case", BODIES_NOT_KEPT)
+def test_other_bodies_are_left_and_the_status_stays_the_news(case: str) -> None:
+    error, _ = refuse(lambda _: BODIES_NOT_KEPT[case], timeout_seconds=0.2)
+    assert error.status in (202, 302, 404)
+    assert error.body is None
+
+
+def test_a_json_error_may_be_as_large_as_the_limit() -> None:
+    error, _ = refuse(lambda _: reply(404, b"x" * SIZE, Content_Type="application/json"))
+    assert error.body == b"x" * SIZE
+
+
 # pace
 
 
@@ -323,10 +398,125 @@ def test_the_wait_in_our_own_queue_does_not_count_as_the_hosts_time() -> None:
     assert run(go()) == 11
 
 
+def test_no_more_are_under_way_at_one_host_than_its_rate_says() -> None:
+    under_way, most = 0, 0
+
+    async def slow(_: Seen) -> bytes:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.02)
+        under_way -= 1
+        return reply()
+
+    async def go(rate: Rate | None) -> int:
+        nonlocal most
+        most = 0
+        async with serving(slow) as server:
+            rates = {server.place: rate} if rate else {}
+            async with PoliteClient(policy(server, rates=rates)) as client:
+                await asyncio.gather(*(client.get(server.url(f"/{n}")) for n in range(40)))
+                assert client.requests == 40
+        return most
+
+    assert run(go(None)) == 8
+    assert run(go(Rate(10_000, 1.0, in_flight=20))) == 20
+
+
+def test_hosts_that_are_slow_or_rest_do_not_hold_up_another() -> None:
+    async def go() -> int:
+        async with contextlib.AsyncExitStack() as stack:
+            # The same port at many addresses would be one server: twenty servers are twenty hosts.
+            hanging = [await stack.enter_async_context(serving(_never)) for _ in range(20)]
+            resting = await stack.enter_async_context(serving(lambda _: reply(429, Retry_After="100")))
+            slow = await stack.enter_async_context(serving(lambda _: reply()))
+            good = await stack.enter_async_context(serving(lambda _: reply()))
+            limits = policy(
+                *hanging, resting, slow, good, timeout_seconds=20.0, rates={slow.place: Rate(1, 1000.0)}
+            )
+            client = await stack.enter_async_context(PoliteClient(limits))
+            held = [*hanging[:10], resting, slow]
+            waiting = [asyncio.create_task(client.get(server.url())) for server in held for _ in range(50)]
+            while any(not server.seen for server in held):
+                await asyncio.sleep(0.01)
+            await asyncio.gather(*(client.get(good.url(f"/{n}")) for n in range(50)))
+            assert sum(len(server.seen) for server in hanging) == 80, "eight at each of ten"
+            assert client.waiting_until(resting.place) is not None
+            assert client.waiting_until(good.place) is None
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+            return len(good.seen)
+
+    assert run(go()) == 50
+
+
+def test_connections_are_kept_up_to_a_bound() -> None:
+    async def go() -> tuple[int, int]:
+        async with contextlib.AsyncExitStack() as stack:
+            servers = [await stack.enter_async_context(serving(lambda _: reply())) for _ in range(12)]
+            client = await stack.enter_async_context(PoliteClient(policy(*servers)))
+            for _ in range(2):
+                for server in servers:
+                    await client.get(server.url())
+            kept = sum(server.connections for server in servers)
+            await client.get(servers[-1].url())
+            return kept, servers[-1].connections
+
+    assert run(go()) == (12, 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(http, "_MAX_CONNECTIONS", 6)
+        assert run(go()) == (24, 2)
+
+
+def test_clients_that_follow_one_another_keep_one_pace() -> None:
+    """Each with an event loop of its own, as sources are pulled."""
+
+    async def go(place: str) -> None:
+        async with PoliteClient(policy(rates={place: Rate(1, 0.3)}, private_hosts=frozenset({place}))) as client:
+            await client.get(f"http://{place}/")
+
+    seen: list[float] = []
+
+    async def serve(started: asyncio.Queue[str]) -> None:
+        async with serving(lambda _: reply()) as server:
+            await started.put(server.place)
+            for _ in range(3):
+                await asyncio.to_thread(asyncio.run, go(server.place))
+            seen.extend(one.at for one in server.seen)
+
+    run(serve(asyncio.Queue()))
+    # The next may go no sooner than the window after the answer to the one before.
+    assert all(later - earlier >= 0.3 for earlier, later in pairwise(seen))
+
+
+def test_a_budget_of_its_own_binds_only_requests_that_name_it() -> None:
+    async def go() -> tuple[list[float], list[str]]:
+        clock = FakeClock()
+
+        def answer(seen: Seen) -> bytes:
+            left = "0" if seen.target.startswith("/page") else "200"
+            return reply(X_RateLimit_Remaining=left, X_RateLimit_Reset="600")
+
+        async with serving(answer) as server:
+            rates = {server.place: Rate(10_000, 10.0, budgets={"paging": Rate(10_000, 900.0)})}
+            async with PoliteClient(policy(server, rates=rates), clock=clock) as client:
+                await client.get(server.url("/page/1"), budget="paging")
+                await client.get(server.url("/profile"))
+                await client.get(server.url("/profile"), budget="unknown here")
+                assert clock.sleeps == []
+                await client.get(server.url("/page/2"), budget="paging")
+            return clock.sleeps, [seen.target for seen in server.seen]
+
+    sleeps, targets = run(go())
+    assert sleeps == [pytest.approx(600, abs=0.01)]
+    assert targets == ["/page/1", "/profile", "/profile", "/page/2"]
+
+
 # retries
 
 
-@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 425, 500, 502, 503, 504])
 def test_what_may_pass_is_tried_again(status: int) -> None:
     got, server = fetch(script(reply(status), reply(status), reply(body=b"ok")))
     assert got.body == b"ok"
@@ -362,6 +552,25 @@ def test_backoff_grows_and_is_jittered(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(waits) == 3
     assert all(low <= wait <= low + 1 for low, wait in zip((1, 2, 4), waits, strict=True))
     assert any(wait != round(wait) for wait in waits)
+
+
+def test_a_host_that_rests_is_not_waited_for_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest after 429 is the pace's: the wait between retries does not come on top."""
+    waits: list[float] = []
+    real_sleep = asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        await real_sleep(0)
+
+    with stamina.set_testing(False):
+        monkeypatch.setattr(asyncio, "sleep", sleep)
+        sleeps, _, requests = heed(
+            reply(429), reply(429, RateLimit_Reset="9"), reply(429, Retry_After="7"), reply()
+        )
+    assert requests == 4
+    assert len(sleeps) == 3
+    assert max(waits) == 0
 
 
 def test_a_cancelled_fetch_stops_and_is_not_tried_again() -> None:
@@ -423,9 +632,11 @@ def test_retry_after_as_a_date_is_waited_out(form: str) -> None:
     "nonsense",
     ["soon", "-5", "0", "nan", "inf", "Wed, 99 Foo 2026", "Mon, 02 Nov 2020 10:00:00 GMT", "1 2", "\xff"],
 )
-def test_retry_after_that_makes_no_sense_means_ordinary_backoff(nonsense: str) -> None:
+def test_retry_after_that_makes_no_sense_means_a_rest_of_our_choice(nonsense: str) -> None:
     sleeps, results, requests = obey(nonsense)
-    assert (sleeps, requests) == ([], 2)
+    assert requests == 2
+    assert len(sleeps) == 1
+    assert 1 <= sleeps[0] <= 2
     assert isinstance(results[0], Fetched)
 
 
@@ -444,6 +655,115 @@ def test_retry_after_binds_the_other_tasks_too() -> None:
     sleeps, results, requests = obey("7", gets=2, attempts=1)
     assert [type(result) for result in results] == [FetchError, Fetched]
     assert (sleeps, requests) == ([7.0], 2)
+
+
+# limits that the host announces
+
+
+def heed(
+    *answers: bytes, tasks: int = 1, gets: int = 1, **changes: Any
+) -> tuple[list[float], list[Fetched | BaseException], int]:
+    """Fetch from a host that answers in turn; return sleeps, results and the number of requests."""
+
+    async def go() -> tuple[list[float], list[Fetched | BaseException], int]:
+        clock, results = FakeClock(), list[Fetched | BaseException]()
+        async with serving(script(*answers)) as server:
+            rates = {server.place: changes.pop("rate")} if "rate" in changes else {}
+            async with PoliteClient(policy(server, rates=rates, **changes), clock=clock) as client:
+                for _ in range(gets):
+                    asked = (client.get(server.url(f"/{n}")) for n in range(tasks))
+                    results += await asyncio.gather(*asked, return_exceptions=True)
+                assert client.requests == len(server.seen)
+            return clock.sleeps, results, len(server.seen)
+
+    return run(go())
+
+
+def iso(seconds: float) -> str:
+    moment = dt.datetime.fromtimestamp(WALL + seconds, dt.UTC)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+USED_UP: dict[str, tuple[dict[str, str], float]] = {
+    "Bluesky": ({"RateLimit-Remaining": "0", "RateLimit-Reset": str(int(WALL) + 90)}, 91.0),
+    "Mastodon": ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": iso(90.25)}, 90.25),
+    "X": ({"x-rate-limit-remaining": "0", "x-rate-limit-reset": str(int(WALL) + 90)}, 91.0),
+    "IETF draft": ({"RateLimit-Remaining": "0", "RateLimit-Reset": "90"}, 90.0),
+}
+
+
+@pytest.mark.parametrize("host", USED_UP)
+def test_a_host_with_nothing_left_is_asked_again_after_the_reset(host: str) -> None:
+    headers, wait = USED_UP[host]
+    sleeps, results, requests = heed(reply(200, b"a", **headers), reply(body=b"b"), gets=2)
+    assert [type(result) for result in results] == [Fetched, Fetched]
+    assert requests == 2
+    assert sleeps == [pytest.approx(wait, abs=0.01)]
+
+
+@pytest.mark.parametrize("host", USED_UP)
+def test_429_without_retry_after_is_waited_out_until_the_reset(host: str) -> None:
+    headers, wait = USED_UP[host]
+    sleeps, results, requests = heed(reply(429, b"", **headers), reply(body=b"b"))
+    assert isinstance(results[0], Fetched)
+    assert requests == 2
+    assert sleeps == [pytest.approx(wait, abs=0.01)]
+
+
+def test_429_without_any_word_makes_the_whole_host_rest() -> None:
+    refusals = [reply(429)] * 3
+    sleeps, results, requests = heed(*refusals, reply(), tasks=3)
+    assert [type(result) for result in results] == [Fetched] * 3
+    assert requests == 6
+    assert len(sleeps) == 1, "three were refused at once, and one rest is enough for all"
+    assert 1 <= sleeps[0] <= 2
+
+
+def test_retry_after_goes_before_the_reset() -> None:
+    both = {"Retry-After": "7", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": iso(90)}
+    sleeps, _, _ = heed(reply(429, Retry_After="7", X_RateLimit_Reset=iso(90)), reply())
+    assert sleeps == [7.0]
+    # Here the host also says that nothing is left until then.
+    sleeps, _, _ = heed(reply(429, b"", **both), reply())
+    assert sleeps == [pytest.approx(90, abs=0.01)]
+
+
+@pytest.mark.parametrize("reset", ["soon", "-1", "0", iso(-5), str(int(WALL) - 5), "\xff"])
+def test_a_reset_that_makes_no_sense_is_no_reason_to_wait(reset: str) -> None:
+    sleeps, results, _ = heed(reply(RateLimit_Remaining="0", RateLimit_Reset=reset), gets=2)
+    assert [type(result) for result in results] == [Fetched, Fetched]
+    assert sleeps == []
+
+
+def test_a_reset_within_the_hosts_own_window_is_waited_out_though_longer_than_we_wait_elsewhere() -> None:
+    refusal = reply(429, X_RateLimit_Remaining="0", X_RateLimit_Reset=iso(280), Content_Type="application/json")
+    sleeps, results, requests = heed(refusal, reply())
+    assert isinstance(results[0], FetchError)
+    assert (results[0].status, results[0].retry_after_seconds, results[0].transient) == (429, 280.0, False)
+    assert "280 seconds" in str(results[0])
+    assert (sleeps, requests) == ([], 1)
+    sleeps, results, requests = heed(refusal, reply(), rate=Rate(10_000, 300.0))
+    assert isinstance(results[0], Fetched)
+    assert sleeps == [pytest.approx(280, abs=0.01)]
+    assert requests == 2
+
+
+def test_an_announced_rest_does_not_count_as_the_hosts_time() -> None:
+    async def go() -> int:
+        async with serving(script(reply(429, RateLimit_Reset="0.5"), reply())) as server:
+            async with PoliteClient(policy(server, total_seconds=0.4)) as client:
+                await client.get(server.url())
+            return len(server.seen)
+
+    assert run(go()) == 2
+
+
+def test_a_host_that_refuses_everybody_costs_bounded_time() -> None:
+    sleeps, results, requests = heed(reply(429), tasks=200, attempts=5)
+    assert all(isinstance(result, FetchError) and result.status in (None, 429) for result in results)
+    assert requests < 60, "eight at a time, five times, and nobody else"
+    assert sum(sleeps) < 40
+    assert any("refused 5 times in a row" in str(result) for result in results)
 
 
 # size and compression
@@ -1017,11 +1337,25 @@ def test_a_result_does_not_show_body_query_or_headers() -> None:
         {"attempts": 0},
         {"longest_wait_seconds": float("nan")},
         {"max_redirects": -1},
+        {"rates": {"https://a.example": Rate(1, 1.0)}},
+        {"rates": {"A.example": Rate(1, 1.0)}},
+        {"rates": {"": Rate(1, 1.0)}},
     ],
 )
 def test_a_policy_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         policy(**wrong)
+
+
+def test_a_rate_is_found_by_port_then_by_host_and_else_is_the_common_one() -> None:
+    one, other, six = Rate(1, 1.0), Rate(2, 1.0), Rate(3, 1.0)
+    limits = policy(per_host_per_second=1.0, rates={"a.example": one, "a.example:8080": other, "[::1]:80": six})
+    assert limits.rate("a.example", 443) == limits.rate("a.example", 80) == one
+    assert limits.rate("a.example", 8080) == other
+    assert limits.rate("::1", 80) == six
+    assert limits.rate("b.example", 443) == Rate(60, 60.0)
+    assert policy(rates={"a.example": one}, default_rate=other).rate("b.example", 443) == other
+    assert policy(rates={"a.example": one}, default_rate=other).rate("a.example", 443) == one
 
 
 def test_outside_its_context_the_client_says_so() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from pipelines.contract import load_contracts
 from pipelines.settings import (
+    QUERIES,
     SOURCE_LISTS,
     Home,
     Location,
@@ -73,6 +74,7 @@ def test_a_list_in_yaml_reads_each_kind_of_place(tmp_path: Path) -> None:
             - https://a.example/b.csv
             - {url: https://a.example/c.csv, as_of: 2024-02-03}
             - {sample: things/2023-11-20.csv}
+            - {sparql: wikidata_accounts, endpoint: https://a.example/sparql, as_of: 2024-02-04}
           others: {curated: gss_changes.csv}
         """,
     )
@@ -83,6 +85,13 @@ def test_a_list_in_yaml_reads_each_kind_of_place(tmp_path: Path) -> None:
         Location("url", "https://a.example/b.csv", None),
         Location("url", "https://a.example/c.csv", dt.date(2024, 2, 3)),
         Location("sample", "things/2023-11-20.csv", dt.date(2023, 11, 20)),
+        Location(
+            "sparql",
+            "https://a.example/sparql",
+            dt.date(2024, 2, 4),
+            (QUERIES / "wikidata_accounts.rq").read_text(encoding="utf-8"),
+            "wikidata_accounts",
+        ),
     )
     assert [Path(place.address).name for place in sources.of("others")] == ["gss_changes.csv"]
 
@@ -144,6 +153,33 @@ def test_a_folder_of_source_folders_is_a_list(tmp_path: Path) -> None:
             "world: live\nsources: {things: {url: 'https://a.example', path: a.csv}}\n",
             "one of path, url",
             id="two places in one",
+        ),
+        pytest.param(
+            "world: live\nsources: {things: {sparql: unheard_of, endpoint: 'https://a.example'}}\n",
+            "no query 'unheard_of': give one of wikidata_accounts",
+            id="no such query",
+        ),
+        pytest.param(
+            "world: live\nsources: {things: {sparql: ../lists/live, endpoint: 'https://a.example'}}\n",
+            "sparql",
+            id="a query outside its folder",
+        ),
+        pytest.param(
+            "world: live\nsources: {things: {sparql: wikidata_accounts}}\n", "both or neither", id="no endpoint"
+        ),
+        pytest.param(
+            "world: live\nsources: {things: {endpoint: 'https://a.example'}}\n", "both or neither", id="no query"
+        ),
+        pytest.param(
+            "world: live\nsources: {things: {sparql: wikidata_accounts, endpoint: 'https://a.example?b=c'}}\n",
+            "endpoint",
+            id="an endpoint that is asked something already",
+        ),
+        pytest.param(
+            "world: live\nsources:\n  things:\n    - {sparql: wikidata_accounts, endpoint: 'https://a.example'}\n"
+            "    - {sparql: wikidata_accounts, endpoint: 'https://me:pw@a.example'}\n",
+            "several places called https://a.example#wikidata_accounts",
+            id="one query twice",
         ),
         pytest.param("world: live\nsources: {}\n", "sources", id="no sources"),
         pytest.param("world: mars\nsources: {things: 'https://a.example'}\n", "world", id="unknown world"),
@@ -207,6 +243,10 @@ def test_a_folder_without_a_known_source_is_refused(tmp_path: Path) -> None:
         (Location("url", f"HTTPS://me:{SECRET}@a.example/b.csv"), "https://a.example/b.csv"),
         (Location("url", f"https://a.example/b.csv#{SECRET}"), "https://a.example/b.csv"),
         (Location("url", "https://a.example/@someone/b.csv"), "https://a.example/@someone/b.csv"),
+        (
+            Location("sparql", f"https://me:{SECRET}@a.example/sparql", query=SECRET, query_name="things"),
+            "https://a.example/sparql#things",
+        ),
     ],
     ids=lambda value: value.address.replace(SECRET, "…") if isinstance(value, Location) else "",
 )

@@ -7,13 +7,17 @@ DEV := $(VENV)/.dev
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export GX_ANALYTICS_ENABLED = false
 
-.PHONY: publish test dev lint format lock clean
+.PHONY: publish test test-servers dev lint format lock clean
 
 publish: $(CORE) ## environment from the lock file, then the main job on the embedded sample world
 	$(BIN)/engagement publish
 
 test: $(DEV) ## everything that needs no server
 	$(BIN)/pytest
+
+test-servers: $(DEV) ## against real servers on this machine, installed under build/servers; they fail, not skip
+	PYTHON=$(BIN)/python tests/servers/bluesky/install.sh build/servers/bluesky
+	$(BIN)/pytest tests/servers -m servers
 
 dev: $(DEV) ## Dagster's UI on http://127.0.0.1:3000 with its own storage under build/dagster
 	mkdir -p build/dagster && cp dagster.yaml build/dagster/dagster.yaml

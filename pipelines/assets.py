@@ -27,9 +27,9 @@ from pipelines.collect import CollectError
 from pipelines.contract import Contract, MinimumRows, load_contracts
 from pipelines.lineage import (
     LAYERS,
+    Origins,
     Query,
     build_order,
-    column_lineage,
     load_queries,
     observed_origins,
     upstream_sources,
@@ -38,7 +38,7 @@ from pipelines.observations import TABLES as OBSERVED_TABLES
 from pipelines.observations import ObservationError, ObservationStore, PullRecord
 from pipelines.policy import Policy, PolicyError, load_policy
 from pipelines.pull import PullError, findings, pull_source, replay
-from pipelines.refresh import Plan, refresh, show_observations
+from pipelines.refresh import Plan, origins_of, refresh, show_observations
 from pipelines.release.manifest import ManifestError, ReleaseError
 from pipelines.settings import Home, SettingsError, SourceList, load_sources, project_folder
 from pipelines.snapshots import Fetch, SnapshotError, SnapshotStore
@@ -124,7 +124,8 @@ class Project:
     def functions_digest(self) -> str:
         """The hash of all that a query may call: macros, names and handles, measures."""
         folders = [Path(__file__).parent / name for name in ("identity", "measures")]
-        files = sorted(path for folder in folders for path in folder.glob("*.py"))
+        files = sorted(path for folder in folders for path in folder.glob("*.*") if path.is_file())
+        files.append(Path(__file__).parent / "functions.py")
         texts = [self.macros, *(path.read_text(encoding="utf-8") for path in files)]
         return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
@@ -242,12 +243,16 @@ PROJECT = Project.load()
 
 
 @contextmanager
-def _plain_failures() -> Iterator[None]:
-    """Turn an expected error into a failure that shows its sentence and is not retried."""
+def _plain_failures(workplace: Workplace | None = None) -> Iterator[None]:
+    """Turn an expected error into a failure that shows its sentence.
+
+    It is tried again only where a service runs and time may mend it: on the command line nobody should wait.
+    """
     try:
         yield
     except EXPECTED as error:
-        again = isinstance(error, CollectError | PullError) and error.is_transient
+        is_service = workplace is not None and not workplace.keep_open
+        again = is_service and isinstance(error, CollectError | PullError) and error.is_transient
         raise dg.Failure(description=str(error), allow_retries=again) from None
 
 
@@ -274,7 +279,7 @@ def snapshot_asset(contract: Contract) -> dg.AssetsDefinition:
         metadata={"licence": contract.licence, "attribution": "; ".join(contract.attribution)},
     )
     def pull(workplace: Workplace) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        with _plain_failures():
+        with _plain_failures(workplace):
             locations = workplace.source_list.of(contract.name)
             store = SnapshotStore(workplace.place().snapshots)
             fetches = (
@@ -327,8 +332,9 @@ def table_asset(query: Query, contract: Contract | None) -> dg.AssetsDefinition:
                 attach_published(con, PROJECT.layer("public"), latest_release(workplace.place().public))
             result = refresh(con, workplace.plan(), query, contract)
             verdict = check_table(con, contract, workplace.expectation(contract)) if contract else None
-            schema = columns_of(con, [query.table, *reads])
-        return _table_result(result, contract, verdict, _traced(query, schema))
+            columns = columns_of(con, [query.table])[query.table]
+            traced = _traced(query, columns, origins_of(con, query))
+        return _table_result(result, contract, verdict, traced)
 
     return _asset(
         build,
@@ -339,14 +345,12 @@ def table_asset(query: Query, contract: Contract | None) -> dg.AssetsDefinition:
     )
 
 
-def _traced(query: Query, schema: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+def _traced(query: Query, own: Mapping[str, str], origins: Origins) -> dict[str, Any]:
     """Columns of the finished table, and which columns each was computed from."""
-    own = schema[query.table]
-    upstream = {table: columns for table, columns in schema.items() if table != query.table}
     lineage = dg.TableColumnLineage(
         {
-            column: [dg.TableColumnDep(asset_key(table), name) for table, name in origins]
-            for column, origins in column_lineage(query, upstream).items()
+            column: [dg.TableColumnDep(asset_key(table), name) for table, name in found]
+            for column, found in origins.items()
         }
     )
     columns = [dg.TableColumn(name, data_type) for name, data_type in own.items()]
@@ -407,7 +411,7 @@ def platform_asset(platform: str) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: ObserveConfig, workplace: Workplace
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         day = dt.date.fromisoformat(context.partition_key) if context.has_partition_key else None
-        with _plain_failures():
+        with _plain_failures(workplace):
             records = observe_platform(workplace, platform, config, day)
         return _observed(platform, records, place_is_on=platform in workplace.source_list.platforms)
 
@@ -422,6 +426,9 @@ def observe_platform(
 
     place = workplace.source_list.platforms.get(platform)
     if place is None or workplace.offline:
+        return []
+    if not workplace.place().roster.exists():
+        log.warning("%s: there is no list of accounts yet, so nobody was asked: publish first", platform)
         return []
     store, today = workplace.store(), workplace.now().date()
     since = dt.date.fromisoformat(config.since) if config.since else None
@@ -574,12 +581,13 @@ def _observed_inputs(table: str, pulls: Sequence[PullRecord]) -> list[Fetch]:
 
 def _policy_faults(con: duckdb.DuckDBPyConnection, platforms: set[str]) -> list[str]:
     """What the policy forbids about the public tables as they are computed now."""
-    schema = columns_of(con, [*PROJECT.queries, *PROJECT.contracts])
+    public = PROJECT.layer("public")
+    tables = [contract.table for contract in public]
+    origins = observed_origins(tables, PROJECT.queries, lambda query: origins_of(con, query))
     faults = []
-    for contract in PROJECT.layer("public"):
-        by_column = observed_origins(contract.table, PROJECT.queries, schema)
-        origins = frozenset[str]().union(*by_column.values())
-        faults += PROJECT.policy.publication_faults(contract.name, contract.level, origins, platforms)
+    for contract in public:
+        observed = origins[contract.table]
+        faults += PROJECT.policy.publication_faults(contract.name, contract.level, observed, platforms)
     return faults
 
 

@@ -23,7 +23,9 @@ import click
 from pipelines.settings import Home, SettingsError, default_home
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
+
+    from pipelines.collect import Tally
 
 HOME = click.option(
     "--home",
@@ -65,6 +67,8 @@ def _sentences(command: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         from pipelines.contract import ContractError
         from pipelines.lineage import SqlError
+        from pipelines.observations import ObservationError
+        from pipelines.policy import PolicyError
         from pipelines.release.manifest import ManifestError
         from pipelines.snapshots import SnapshotError
         from pipelines.warehouse import WarehouseError
@@ -73,7 +77,15 @@ def _sentences(command: Callable[..., Any]) -> Callable[..., Any]:
             return command(*args, **kwargs)
         except SettingsError as error:
             raise click.UsageError(str(error)) from None
-        except (ContractError, SqlError, ManifestError, SnapshotError, WarehouseError) as error:
+        except (
+            ContractError,
+            ManifestError,
+            ObservationError,
+            PolicyError,
+            SnapshotError,
+            SqlError,
+            WarehouseError,
+        ) as error:
             raise Stop(str(error)) from None
 
     return wrapped
@@ -122,12 +134,22 @@ def publish(
 @SOURCES
 @HOME
 @CONTACT
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d"]),
+    default=None,
+    help="Read the posts of every account back to this day, also those that were read before.",
+)
 @_sentences
-def pull(sources: str, home: Path | None, contact: str | None) -> None:
-    """Only fetch the sources into snapshots; build and release nothing."""
+def pull(sources: str, home: Path | None, contact: str | None, since: dt.datetime | None) -> None:
+    """Only fetch the sources into snapshots and observe the platforms; build and release nothing.
+
+    The platforms are asked about the accounts that the last publish found.
+    """
     from pipelines.run import run_job
 
-    outcome = _with_progress(lambda: run_job("pull", home or default_home(), sources, contact=contact))
+    day = since.date().isoformat() if since else None
+    outcome = _with_progress(lambda: run_job("pull", home or default_home(), sources, contact=contact, since=day))
     for problem in outcome.problems:
         click.echo(f"error: {problem}", err=True)
     if not outcome.success:
@@ -277,10 +299,25 @@ def sample(folder: Path) -> None:
 def _with_progress(job: Callable[[], Any]) -> Any:
     """Run a job with one line per finished step and, on a terminal, a bar with the time so far."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(stderr=True, highlight=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TaskProgressColumn(show_speed=True),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     with bar as progress, _steps_shown(progress):
         return job()
@@ -292,9 +329,14 @@ def _steps_shown(progress: Progress) -> Iterator[None]:
 
     started = time.monotonic()
     task = progress.add_task("starting", total=None)
+    pulls: dict[str, TaskID] = {}
 
     class StepHandler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
+            tally = getattr(record, "tally", None)
+            if tally is not None:  # one of many small steps of a pull: drawn, not written
+                _show_pull(progress, pulls, getattr(record, "platform", ""), tally)
+                return
             step = getattr(record, "step", None)
             elapsed = time.monotonic() - started
             mark = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
@@ -304,7 +346,7 @@ def _steps_shown(progress: Progress) -> Iterator[None]:
 
     handler = StepHandler()
     logger = logging.getLogger("engagement")
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.DEBUG)
     logger.propagate = False
     logger.addHandler(handler)
     try:
@@ -312,6 +354,15 @@ def _steps_shown(progress: Progress) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.propagate = True
+
+
+def _show_pull(progress: Progress, pulls: dict[str, TaskID], platform: str, tally: Tally) -> None:
+    """Draw how far the pull of a platform is; what is finished is taken off again."""
+    if platform not in pulls:
+        pulls[platform] = progress.add_task(f"accounts on {platform}", total=tally.accounts)
+    progress.update(pulls[platform], completed=tally.done, total=tally.accounts)
+    if tally.done == tally.accounts:
+        progress.remove_task(pulls.pop(platform))
 
 
 def _short(path: Path) -> str:

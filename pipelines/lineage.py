@@ -7,7 +7,7 @@ translating it (sqlglot only parses; its translations to other engines are wrong
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -177,28 +177,32 @@ def upstream_sources(table: str, queries: Mapping[str, Query]) -> frozenset[str]
     return frozenset(name for name in seen if name.startswith(("source.", "observation.")))
 
 
-def observed_origins(
-    table: str, queries: Mapping[str, Query], schema: Mapping[str, Mapping[str, str]]
-) -> dict[str, frozenset[str]]:
-    """For each column of a table, the observed `table.field`s that it is computed from, through all layers.
+Origins = Mapping[str, Sequence[tuple[str, str]]]
 
-    `schema` maps every table of the project to its columns and types.
+
+def observed_origins(
+    tables: Iterable[str], queries: Mapping[str, Query], origins_of: Callable[[Query], Origins]
+) -> dict[str, frozenset[str]]:
+    """For each table, the observed `table.field`s that its columns are computed from, through all layers.
+
+    `origins_of` gives for each column of a query what it is computed from, as `column_lineage` does.
     """
     traced: dict[str, dict[str, frozenset[str]]] = {}
 
-    def origins(of: str, column: str) -> frozenset[str]:
-        if of.startswith("observation."):
-            return frozenset({f"{of.split('.')[1]}.{column}"})
-        if of not in queries or of not in schema:
-            return frozenset()
-        if of not in traced:
-            traced[of] = {}
-            upstream = {name: columns for name, columns in schema.items() if name in queries[of].reads}
-            for name, found in column_lineage(queries[of], upstream).items():
-                traced[of][name] = frozenset().union(*(origins(*origin) for origin in found))
-        return traced[of].get(column, frozenset())
+    def columns_of(table: str) -> dict[str, frozenset[str]]:
+        if table not in traced:
+            traced[table] = {}
+            query = queries.get(table)
+            for column, origins in origins_of(query).items() if query else ():
+                traced[table][column] = frozenset().union(*(observed(*origin) for origin in origins))
+        return traced[table]
 
-    return {column: origins(table, column) for column in schema.get(table, {})}
+    def observed(table: str, column: str) -> frozenset[str]:
+        if table.startswith("observation."):
+            return frozenset({f"{table.split('.')[1]}.{column}"})
+        return columns_of(table).get(column, frozenset())
+
+    return {table: frozenset().union(*columns_of(table).values()) for table in tables}
 
 
 def column_lineage(query: Query, schema: Mapping[str, Mapping[str, str]]) -> dict[str, list[tuple[str, str]]]:

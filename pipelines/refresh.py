@@ -25,9 +25,17 @@ import duckdb
 
 from pipelines.checks import Verdict
 from pipelines.contract import Contract, quote
-from pipelines.lineage import Newest, Query, Rebuilt
+from pipelines.lineage import Newest, Query, Rebuilt, column_lineage
 from pipelines.observations import ObservationStore, PullRecord
-from pipelines.warehouse import TableResult, WarehouseError, build_part, build_table, fingerprint, reason_of
+from pipelines.warehouse import (
+    TableResult,
+    WarehouseError,
+    build_part,
+    build_table,
+    columns_of,
+    fingerprint,
+    reason_of,
+)
 
 STATE_DDL = """
 create schema if not exists state;
@@ -36,6 +44,7 @@ create table if not exists state.built (
 );
 create table if not exists state.merged (table_name varchar, pull_key varchar);
 create table if not exists state.change (table_name varchar, column_name varchar, value date, serial bigint);
+create table if not exists state.traced (question varchar, answer varchar);
 create table if not exists state.part (table_name varchar, input varchar, value date, print varchar);
 """
 
@@ -104,6 +113,24 @@ def show_observations(
         state="updated" if new else "unchanged",
     )
     return result, verdict
+
+
+def origins_of(con: duckdb.DuckDBPyConnection, query: Query) -> dict[str, list[tuple[str, str]]]:
+    """Which columns of which tables each column of a finished table is computed from.
+
+    Tracing a query takes longer than running it, so what was found is remembered under its text and the columns
+    that it reads.
+    """
+    con.execute(STATE_DDL)
+    schema = columns_of(con, sorted(query.reads))
+    question = _hash([query.table, query.text, schema])
+    known = con.execute("select answer from state.traced where question = ?", [question]).fetchone()
+    if known:
+        found: dict[str, list[list[str]]] = json.loads(known[0])
+        return {column: [(table, name) for table, name in origins] for column, origins in found.items()}
+    traced = column_lineage(query, schema)
+    con.execute("insert into state.traced values (?, ?)", [question, json.dumps(traced)])
+    return traced
 
 
 def _note_refused(

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,9 +25,23 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from pipelines.assets import Workplace
+    from pipelines.observations import PullRecord
 
 # The command line shows one line per asset; Dagster's own events stand in its storage.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class PullSummary(BaseModel):
+    """What one pull of a platform did: accounts by outcome, rows by table, rows refused by table and rule."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    platform: str
+    pull_id: str
+    outcomes: dict[str, int]
+    rows: dict[str, int]
+    quarantined: dict[str, dict[str, int]]
+    requests: int
 
 
 class RunRecord(BaseModel):
@@ -42,6 +57,7 @@ class RunRecord(BaseModel):
     status: Literal["published", "unchanged", "pulled", "failed"]
     version: str | None = None
     problems: tuple[str, ...] = ()
+    pulls: tuple[PullSummary, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +102,7 @@ def run_job(
         workplace.policy()  # a contact that is missing is better said before anything starts
     place = workplace.place()
     before = read_pointer(place.public)
+    pulled = {pull.pull_id for pull in workplace.store().pulls()}
     started = dt.datetime.now(dt.UTC)
     definitions = build_defs(workplace)
     with instance() as storage:
@@ -107,10 +124,15 @@ def run_job(
         status=_status(job, result.success, is_new),
         version=after.version if after else None,
         problems=problems,
+        pulls=tuple(_summary(pull) for pull in workplace.store().pulls() if pull.pull_id not in pulled),
     )
     path = write_record(place, record)
     folder = place.public / after.path if after else None
     return RunOutcome(result.success, is_new, record.version, folder, problems, path)
+
+
+def _summary(pull: PullRecord) -> PullSummary:
+    return PullSummary.model_validate(pull.model_dump(include=set(PullSummary.model_fields)))
 
 
 def _observe_config(since: str | None) -> dict[str, Any]:
@@ -128,30 +150,38 @@ def _partition(workplace: Workplace) -> str:
     return workplace.now().date().isoformat()
 
 
-def record_service_run(home: Home, sources: str, storage: dg.DagsterInstance, run_id: str) -> Path | None:
+def record_service_run(
+    home: Home, sources: str, pulls: Sequence[PullRecord], storage: dg.DagsterInstance, run_id: str
+) -> Path | None:
     """Record a run that a Dagster service made, as one from the command line is recorded.
 
-    Runs that did not try to release anything, such as a pull or a single table, leave no record.
+    `pulls` are those of the home. Runs that neither tried to release nor to pull anything, such as of a single
+    table, leave no record.
     """
     import dagster as dg
 
     found = storage.get_run_record_by_id(run_id)
     events = [entry.dagster_event for entry in storage.all_logs(run_id) if entry.dagster_event]
     about_release = [event for event in events if event.asset_key == dg.AssetKey("release")]
-    if found is None or not about_release:
+    about_pulls = [e for e in events if e.asset_key and e.asset_key.path[0] in ("snapshots", "observations")]
+    if found is None or not (about_release or about_pulls):
         return None
+    job: Literal["publish", "pull"] = "publish" if about_release else "pull"
     made = [event for event in about_release if event.event_type_value == "ASSET_MATERIALIZATION"]
     is_new = any(event.materialization.metadata["published"].value for event in made)
     pointer = read_pointer(home.public)
+    started = dt.datetime.fromtimestamp(found.start_time or 0, dt.UTC)
+    ended = dt.datetime.fromtimestamp(found.end_time or found.start_time or 0, dt.UTC)
     record = RunRecord(
         run_id=run_id,
-        job="publish",
+        job=job,
         sources=sources,
-        started_at=dt.datetime.fromtimestamp(found.start_time or 0, dt.UTC),
-        ended_at=dt.datetime.fromtimestamp(found.end_time or found.start_time or 0, dt.UTC),
-        status=_status("publish", found.dagster_run.is_success, is_new),
+        started_at=started,
+        ended_at=ended,
+        status=_status(job, found.dagster_run.is_success, is_new),
         version=pointer.version if pointer else None,
         problems=() if found.dagster_run.is_success else tuple(_problems(events)),
+        pulls=tuple(_summary(pull) for pull in pulls if started <= pull.ended_at <= ended),
     )
     return write_record(home, record)
 
@@ -212,6 +242,7 @@ def read_records(home: Home) -> list[RunRecord]:
     return [RunRecord.model_validate_json(path.read_bytes()) for path in paths]
 
 
+@cache
 def step_count() -> int:
     """How many assets a full run builds."""
     from pipelines.assets import all_assets

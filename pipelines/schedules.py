@@ -95,7 +95,11 @@ def _recorder(status: dg.DagsterRunStatus, name: str, description: str) -> dg.Se
     )
     def record(context: dg.RunStatusSensorContext, workplace: Workplace) -> None:
         record_service_run(
-            workplace.place(), workplace.source_list.name, context.instance, context.dagster_run.run_id
+            workplace.place(),
+            workplace.source_list.name,
+            workplace.store().pulls(),
+            context.instance,
+            context.dagster_run.run_id,
         )
 
     return record

@@ -73,14 +73,15 @@ class PlatformPlace:
     """Where a platform is asked for profiles and posts, and how often: `requests` in any `seconds`, per host.
 
     `service` is the base address, with `{host}` where accounts have servers of their own; None is the platform's.
-    `tokens` maps hosts to the tokens that they want, taken from the environment. `first_days` is how far back the
-    posts of a new account are read.
+    `timeout_seconds` bounds each silence. `tokens` maps hosts to the tokens that they want, taken from the
+    environment. `first_days` is how far back the posts of a new account are read.
     """
 
     is_sample: bool = False
     service: str | None = None
     requests: int = 300
     seconds: float = 300.0
+    timeout_seconds: float = 30.0
     first_days: int = 84
     tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -194,6 +195,7 @@ class _Platform(BaseModel):
     service: str | None = Field(default=None, pattern=r"^https?://[^\s?#@]+$")
     requests: int = Field(default=300, gt=0)
     seconds: float = Field(default=300.0, gt=0)
+    timeout_seconds: float = Field(default=30.0, gt=0)
     first_days: int = Field(default=84, gt=0)
     # Names of environment variables by host: a token itself never stands in a file.
     tokens: dict[str, str] = Field(default_factory=dict)
@@ -261,7 +263,15 @@ def _platform(name: str, given: _Platform, world: World, file: Path) -> Platform
             f"tokens"
         )
     tokens = {host: os.environ[variable] for host, variable in given.tokens.items()}
-    return PlatformPlace(given.sample, given.service, given.requests, given.seconds, given.first_days, tokens)
+    return PlatformPlace(
+        is_sample=given.sample,
+        service=given.service,
+        requests=given.requests,
+        seconds=given.seconds,
+        timeout_seconds=given.timeout_seconds,
+        first_days=given.first_days,
+        tokens=tokens,
+    )
 
 
 def _from_folder(folder: Path, known: frozenset[str]) -> SourceList:

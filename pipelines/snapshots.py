@@ -47,6 +47,7 @@ class Fetch(BaseModel):
     rows: int | None = None
     layout: str | None = None
     contract_version: str | None = None
+    contract_digest: str | None = None
     http_status: int | None = None
     etag: str | None = None
     last_modified: str | None = None

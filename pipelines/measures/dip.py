@@ -106,8 +106,8 @@ def dip_on_log_counts(
 
     `spread` says on which scale the amount is uniform. "count" is the formula above. "log" spreads evenly between
     log(1 + count) and log(2 + count); it differs only in groups of many thousand accounts that post little, where
-    "count" draws teeth into the distribution that the dip then finds (docs/methods-measures.md has the figures). The
-    published dip is spread on the logarithmic scale.
+    "count" draws teeth into the distribution that the dip then finds (docs/methods-measures.md has the figures).
+    The published dip is spread on the logarithmic scale.
 
     The same counts give the same numbers in any order. None without counts.
     """

@@ -144,7 +144,7 @@ class Bluesky:
             known |= page.keys()
             in_order = [item.read_at for item in items if item.read_at]
             cursor = body.maybe_text("cursor")
-            if not cursor or (in_order and max(in_order) < since):
+            if not cursor or (in_order and in_order[-1] < since):
                 return
             empty_pages = 0 if items else empty_pages + 1
             if cursor in used or empty_pages > _MOST_EMPTY_PAGES:

@@ -1,8 +1,9 @@
 """The one polite HTTP client: every byte the project takes from the outside comes through here.
 
-Here belongs what is true of any host: who we say we are, the pace, retries, time-outs, size limits,
-conditional requests, redirects and the rule that a public address may not lead us into a private network.
-What a source's bytes mean, which addresses it has and where its bytes are kept does not belong here.
+Here belongs what is true of any host: who we say we are, retries, time-outs, size limits, conditional requests,
+redirects and the rule that a public address may not lead us into a private network. When a host may be asked is
+reckoned in `sources.pace`. What a source's bytes mean, which addresses it has and where its bytes are kept does
+not belong here.
 
 Requests go straight to httpx transports, not through `httpx.AsyncClient`: that client keeps cookies and logs
 every address with its query string, and costs more per request. No cookie is ever kept or sent unless the
@@ -25,7 +26,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import email.utils
+import contextlib
+import datetime as dt
 import importlib.metadata
 import io
 import ipaddress
@@ -34,22 +36,24 @@ import math
 import re
 import socket
 import ssl
-import time
 import types
 import urllib.request
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC
 from typing import Self
 
 import httpcore
 import httpx
 import stamina
-from aiolimiter import AsyncLimiter
+
+from pipelines.sources.pace import SHARED, Budgets, Queue, Unwilling, retry_after_seconds, said_of_limits
+from pipelines.sources.pace import Clock as Clock
+from pipelines.sources.pace import Rate as Rate
 
 PROJECT = "councillor-engagement"
 DEFAULT_MAX_BYTES = 64 * 1024 * 1024
+ERROR_MAX_BYTES = 64 * 1024
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 
@@ -67,6 +71,7 @@ _RESERVED_HEADERS = frozenset(
 _FIRST_BACKOFF_SECONDS = 1.0
 _LONGEST_BACKOFF_SECONDS = 60.0
 _MAX_CONNECTIONS = 100
+_JSON = re.compile(r"(application|text)/([\w.+-]+\+)?json\s*(;|$)", re.IGNORECASE)
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 _LATER = "try again later; if it persists, ask the source"
@@ -76,7 +81,7 @@ _REMEDIES = {
     404: "the address has changed or was withdrawn: correct it where the source is listed",
     406: "check the accept header for this source",
     410: "the source withdrew it: correct the address where the source is listed",
-    429: "lower per_host_per_second or run later",
+    429: "lower the rate for this host or run later",
 }
 
 
@@ -85,7 +90,8 @@ class FetchError(Exception):
 
     `status` is None where no answer came; `transient` says that another attempt may succeed;
     `retry_after_seconds` is what the host asked for, if it did; `tries` counts attempts made;
-    `asked` is host and path as first asked, where a redirect may have led elsewhere.
+    `asked` is host and path as first asked, where a redirect may have led elsewhere. `body` is what the host said
+    in JSON about an answer that is no success, as far as it is small; a host may quote us, so it is never shown.
     """
 
     def __init__(
@@ -95,11 +101,13 @@ class FetchError(Exception):
         status: int | None = None,
         transient: bool = False,
         retry_after_seconds: float | None = None,
+        body: bytes | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.transient = transient
         self.retry_after_seconds = retry_after_seconds
+        self.body = body
         self.tries = 1
         self.asked = ""
 
@@ -129,14 +137,19 @@ class Fetched:
 class HttpPolicy:
     """How we behave towards other people's servers; raises ValueError naming a field that makes no sense.
 
-    `contact` is an address or page where an operator reaches us. `timeout_seconds` bounds connecting and each
-    silence while reading; `total_seconds` bounds one `get` with its retries, but not the wait for its turn in
-    our own queue. `max_bytes` counts as sent and again after decompression. A Retry-After longer than
-    `longest_wait_seconds` ends the fetch. `private_hosts` (`host` or `host:port`) may have private addresses.
+    `contact` is an address or page where an operator reaches us. `rates` (by `host` or `host:port`) says what
+    hosts allow, `default_rate` what any other does; without it, others are asked at `per_host_per_second`, for the
+    sake of manners. `timeout_seconds` bounds connecting and each silence while reading; `total_seconds` bounds one
+    `get` with its retries, but not the wait for its turn, be it in our own queue or because the host wants a rest.
+    A rest longer than `longest_wait_seconds` ends the fetch, unless the host's rate speaks of a longer window.
+    `max_bytes` counts as sent and again after decompression. `private_hosts` (`host` or `host:port`) may have
+    private addresses.
     """
 
     contact: str
     per_host_per_second: float = 1.0
+    rates: Mapping[str, Rate] = field(default_factory=dict, hash=False)
+    default_rate: Rate | None = None
     timeout_seconds: float = 30.0
     total_seconds: float = 300.0
     max_bytes: int = DEFAULT_MAX_BYTES
@@ -155,26 +168,15 @@ class HttpPolicy:
         for name in ("longest_wait_seconds", "max_redirects"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
+        for host in self.rates:
+            if not re.fullmatch(r"[a-z0-9._-]+(:[0-9]+)?|\[[0-9a-f:.]+\](:[0-9]+)?", host):
+                raise ValueError("rates must name each host in lower case as host or host:port, without a scheme")
 
-
-class Clock:
-    """Time as the client sees it, in seconds; tests put their own in its place.
-
-    The pace (aiolimiter) and the time-outs follow the event loop; the wait between ordinary retries is
-    stamina's, which `stamina.set_testing` switches off.
-    """
-
-    def wall(self) -> float:
-        """Return seconds since 1970, for a Retry-After that is a date."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """Return seconds that never run backwards."""
-        return time.monotonic()
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait because a host asked for it."""
-        await asyncio.sleep(seconds)
+    def rate(self, host: str, port: int) -> Rate:
+        """Return what a host allows, as far as we know."""
+        name = _bracketed(host)
+        known = self.rates.get(f"{name}:{port}") or self.rates.get(name)
+        return known or self.default_rate or Rate.per_second(self.per_host_per_second)
 
 
 async def resolve_host(host: str, port: int) -> list[str]:
@@ -218,7 +220,7 @@ class _Guard:
 
     def allows_private(self, host: str, port: int) -> bool:
         host = host.lower()
-        bracketed = f"[{host}]" if ":" in host else host
+        bracketed = _bracketed(host)
         return not self._private_hosts.isdisjoint({host, bracketed, f"{bracketed}:{port}"})
 
     async def addresses(self, host: str, port: int) -> list[str]:
@@ -285,56 +287,93 @@ class _DirectTransport(httpx.AsyncHTTPTransport):
             raise TypeError("httpx no longer keeps its connection pool in _pool: adapt _DirectTransport")
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=context,
-            max_connections=_MAX_CONNECTIONS,
-            max_keepalive_connections=_MAX_CONNECTIONS,
+            max_connections=1,
             keepalive_expiry=5.0,
             network_backend=_CheckedBackend(guard),
         )
 
 
+@dataclass(frozen=True)
+class _Way:
+    """Where a connection leads, and through which proxy."""
+
+    scheme: str
+    host: str
+    port: int
+    proxy: str | None
+
+
 class _Routes:
-    """Sends a request directly, or through the proxy that the environment names for it."""
+    """Sends requests directly, or through the proxy that the environment names, over connections that it keeps.
+
+    Each transport carries one request at a time, so each has one connection. One pool for all would hand the same
+    idle connection to every request of a burst, of which all but one ask again, and look at every idle connection
+    each time: beyond a hundred requests a second that costs more than all the rest.
+    """
 
     def __init__(self, guard: _Guard, timeout_seconds: float) -> None:
         self._guard = guard
         self._timeout_seconds = timeout_seconds
         # Reads SSL_CERT_FILE and SSL_CERT_DIR, as httpx does.
         self._context = httpx.create_ssl_context()
-        self._direct = _DirectTransport(guard, self._context)
         self._proxies = urllib.request.getproxies()
-        self._proxied: dict[str, httpx.AsyncHTTPTransport] = {}
         self._passed: set[tuple[str, int]] = set()
+        self._busy = 0
+        self._idle: list[tuple[_Way, httpx.AsyncHTTPTransport]] = []  # the last used comes last
 
-    async def send(self, request: httpx.Request) -> httpx.Response:
+    @contextlib.asynccontextmanager
+    async def answering(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
+        """Send a request and hold the connection while its answer is read."""
         host, port = request.url.host, _port(request.url)
-        proxy = self._proxy_for(request.url.scheme, host, port)
-        if proxy is None:
-            return await self._direct.handle_async_request(request)
-        await self._check_behind_proxy(host, port)
-        return await self._transport(proxy).handle_async_request(request)
+        way = _Way(request.url.scheme, host, port, self._proxy_for(request.url.scheme, host, port))
+        if way.proxy is not None:
+            await self._check_behind_proxy(host, port)
+        transport = await self._transport(way)
+        self._busy += 1
+        try:
+            response = await transport.handle_async_request(request)
+            try:
+                yield response
+            finally:
+                await response.aclose()
+        except BaseException:
+            await transport.aclose()  # nobody knows in what state it is
+            raise
+        else:
+            self._idle.append((way, transport))
+        finally:
+            self._busy -= 1
 
     async def aclose(self) -> None:
-        for transport in (self._direct, *self._proxied.values()):
-            await transport.aclose()
+        while self._idle:
+            await self._idle.pop()[1].aclose()
+
+    async def _transport(self, way: _Way) -> httpx.AsyncHTTPTransport:
+        """Take the connection to this place that was used last, else a new one in place of the oldest idle one."""
+        for index in reversed(range(len(self._idle))):
+            if self._idle[index][0] == way:
+                return self._idle.pop(index)[1]
+        transport = self._open(way.proxy)
+        while self._idle and self._busy + len(self._idle) >= _MAX_CONNECTIONS:
+            await self._idle.pop(0)[1].aclose()
+        return transport
+
+    def _open(self, proxy: str | None) -> httpx.AsyncHTTPTransport:
+        if proxy is None:
+            return _DirectTransport(self._guard, self._context)
+        try:
+            url = proxy if "://" in proxy else f"http://{proxy}"
+            return httpx.AsyncHTTPTransport(verify=self._context, proxy=url)
+        except (ImportError, ValueError, httpx.InvalidURL):
+            # The original message may hold the proxy's password.
+            raise httpx.UnsupportedProtocol("unusable proxy") from None
 
     def _proxy_for(self, scheme: str, host: str, port: int) -> str | None:
         # A proxy's idea of 127.0.0.1 is its own machine: what was allowed as private is reached from here.
         if self._guard.allows_private(host, port):
             return None
         proxy = self._proxies.get(scheme) or self._proxies.get("all")
-        bracketed = f"[{host}]" if ":" in host else host
-        return None if not proxy or urllib.request.proxy_bypass(f"{bracketed}:{port}") else proxy
-
-    def _transport(self, proxy: str) -> httpx.AsyncHTTPTransport:
-        if proxy not in self._proxied:
-            url = proxy if "://" in proxy else f"http://{proxy}"
-            limits = httpx.Limits(max_connections=_MAX_CONNECTIONS)
-            try:
-                self._proxied[proxy] = httpx.AsyncHTTPTransport(verify=self._context, limits=limits, proxy=url)
-            except (ImportError, ValueError, httpx.InvalidURL):
-                # The original message may hold the proxy's password.
-                raise httpx.UnsupportedProtocol("unusable proxy") from None
-        return self._proxied[proxy]
+        return None if not proxy or urllib.request.proxy_bypass(f"{_bracketed(host)}:{port}") else proxy
 
     async def _check_behind_proxy(self, host: str, port: int) -> None:
         if (host, port) in self._passed:
@@ -352,6 +391,10 @@ class _Routes:
 
 class _TooLarge(Exception):  # noqa: N818 - becomes a FetchError with the place in it
     """The body passed the limit."""
+
+
+class _OddlyCoded(Exception):  # noqa: N818 - becomes a FetchError with the place in it
+    """The body has a compression that we do not undo."""
 
 
 class _Body:
@@ -395,34 +438,57 @@ class _Body:
 
 @dataclass(frozen=True)
 class _Answer:
+    """What came back; `error` is what the host says in JSON where the answer is no success."""
+
     status: int
-    headers: httpx.Headers
-    body: bytes | None
+    headers: httpx.Headers = field(repr=False)
+    body: bytes | None = field(repr=False)
+    error: bytes | None = field(default=None, repr=False)
 
 
-async def _receive(url: httpx.URL, response: httpx.Response, max_bytes: int) -> _Answer:
+async def _receive(url: httpx.URL, response: httpx.Response, policy: HttpPolicy) -> _Answer:
     """Read the body of a good answer; raises FetchError when it is too large, damaged or oddly coded."""
-    status, headers = response.status_code, response.headers
+    status, headers, max_bytes = response.status_code, response.headers, policy.max_bytes
     if status == 304:
         async for _ in response.aiter_raw():
             pass  # there is nothing to read, but only a finished answer keeps its connection open
     if status not in _WHOLE:
-        return _Answer(status, headers, None)
-    coding = headers.get("content-encoding", "").strip().lower()
-    if coding not in ("", "identity", "gzip", "x-gzip"):
-        raise _failure(url, "the body has a compression we did not ask for", _LATER, status=status)
-    body = _Body(max_bytes, gzipped=coding.endswith("gzip"))
+        return _Answer(status, headers, None, await _read_error(response, policy.timeout_seconds))
     try:
-        body.expect(headers.get("content-length", ""))
-        async for chunk in response.aiter_raw():
-            body.add(chunk)
-        return _Answer(status, headers, body.finish())
+        return _Answer(status, headers, await _read(response, max_bytes))
+    except _OddlyCoded:
+        failure = _failure(url, "the body has a compression we did not ask for", _LATER, status=status)
     except _TooLarge:
         problem, remedy = f"larger than {max_bytes} bytes", "raise max_bytes if the size is right"
         failure = _failure(url, problem, remedy, status=status)
     except zlib.error:
         failure = _failure(url, "the gzip body is damaged or ends early", _LATER, status=status, transient=True)
     raise failure
+
+
+async def _read(response: httpx.Response, limit: int) -> bytes:
+    """Read a body and undo its compression; raises _TooLarge, _OddlyCoded, zlib.error or httpx.TransportError."""
+    coding = response.headers.get("content-encoding", "").strip().lower()
+    if coding not in ("", "identity", "gzip", "x-gzip"):
+        raise _OddlyCoded
+    body = _Body(limit, gzipped=coding.endswith("gzip"))
+    body.expect(response.headers.get("content-length", ""))
+    async for chunk in response.aiter_raw():
+        body.add(chunk)
+    return body.finish()
+
+
+async def _read_error(response: httpx.Response, seconds: float) -> bytes | None:
+    """Read what a host says in JSON about its refusal; None where there is no such thing or it cannot be had."""
+    status = response.status_code
+    says = status >= 300 and status not in _REDIRECTS and status != 304
+    if not (says and _JSON.match(response.headers.get("content-type", ""))):
+        return None
+    # The status is the news: a body that drips in for minutes must not become a time-out in its place.
+    with contextlib.suppress(_TooLarge, _OddlyCoded, zlib.error, httpx.TransportError, OSError):
+        async with asyncio.timeout(seconds):
+            return await _read(response, ERROR_MAX_BYTES)
+    return None
 
 
 # words
@@ -441,6 +507,7 @@ def _failure(
     status: int | None = None,
     transient: bool = False,
     retry_after_seconds: float | None = None,
+    body: bytes | None = None,
 ) -> FetchError:
     said = "" if status is None else f"status {status}: "
     return FetchError(
@@ -448,6 +515,7 @@ def _failure(
         status=status,
         transient=transient,
         retry_after_seconds=retry_after_seconds,
+        body=body,
     )
 
 
@@ -489,6 +557,16 @@ def _causes(problem: BaseException | None) -> Iterator[BaseException]:
 
 def _port(url: httpx.URL) -> int:
     return url.port or _PORTS.get(url.scheme, 0)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _host(url: httpx.URL) -> str:
+    """Return what has a pace of its own: a host name, with its port where that is not the web's."""
+    name, port = _bracketed(url.host), _port(url)
+    return name if port in _PORTS.values() else f"{name}:{port}"
 
 
 def _parsed(text: str) -> httpx.URL:
@@ -544,30 +622,7 @@ def _sendable(value: str | None) -> str | None:
     return value if value and value.isascii() and value.isprintable() else None
 
 
-def _retry_after_seconds(value: str | None, now: float) -> float | None:
-    """Read Retry-After as seconds or as an HTTP date; nonsense, zero and the past give None."""
-    if value is None:
-        return None
-    try:
-        wait = float(value)
-    except ValueError:
-        try:
-            moment = email.utils.parsedate_to_datetime(value)
-            wait = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now
-        except (ValueError, OverflowError):
-            return None
-    return wait if math.isfinite(wait) and wait > 0 else None
-
-
 # the client
-
-
-@dataclass
-class _Host:
-    """What we owe one host: its pace, and the time (monotonic) before which it wants to be left alone."""
-
-    limiter: AsyncLimiter
-    resume_at: float = -math.inf
 
 
 @dataclass(frozen=True)
@@ -578,25 +633,32 @@ class _Call:
     ours: Mapping[str, str]
     callers: Mapping[str, str] = field(repr=False)
     conditional: bool
+    budget: str | None
 
 
 class PoliteClient:
     """Fetches over HTTP at a pace and in a manner any server's operator could accept.
 
-    Use as `async with PoliteClient(policy) as client`, one for the whole run and within one event loop: pace
-    and connections belong to it, and any number of tasks may call `get` at once.
+    Use as `async with PoliteClient(policy) as client`, within one event loop; any number of tasks may call `get`
+    at once. Connections and queues belong to the client. What was asked of a host is known to the whole process,
+    except where a `clock` of one's own makes for times that mean nothing to others. `requests` counts the answers
+    received.
     """
 
     def __init__(
         self, policy: HttpPolicy, *, clock: Clock | None = None, resolve: Resolver = resolve_host
     ) -> None:
+        self.requests = 0
         self._policy = policy
         self._clock = clock or Clock()
+        self._budgets = Budgets() if clock else SHARED
         self._guard = _Guard(policy.private_hosts, resolve)
         self._routes: _Routes | None = None
-        self._hosts: dict[str, _Host] = {}
+        self._queues: dict[tuple[str, str], Queue] = {}
+        # A connection is not held while waiting for a turn, so hosts that make us wait block nobody else.
+        self._connections = asyncio.Semaphore(_MAX_CONNECTIONS)
         self._user_agent = _user_agent(policy.contact)
-        # No limit on waiting for a free connection: the total time bounds that too.
+        # There is always a free connection, see above.
         timeout = httpx.Timeout(policy.timeout_seconds, pool=None)
         self._extensions = {"timeout": timeout.as_dict()}
 
@@ -620,15 +682,17 @@ class PoliteClient:
         last_modified: str | None = None,
         headers: Mapping[str, str] | None = None,
         accept: str | None = None,
+        budget: str | None = None,
     ) -> Fetched:
         """Fetch one address, waiting for this host's turn and retrying what may pass.
 
         `etag` and `last_modified`, as an earlier answer gave them, make the request conditional: `body` is
         None when nothing changed. `headers` stay behind when a redirect leaves the host; those this client
-        sets itself (User-Agent, Accept-Encoding, Host …) are ignored. Raises FetchError for every failure of
-        the fetch, RuntimeError when used outside `async with`.
+        sets itself (User-Agent, Accept-Encoding, Host …) are ignored. `budget` names the limit, beside the host's
+        general one, that the request counts against, if the host's rate has it. Raises FetchError for every
+        failure of the fetch, RuntimeError when used outside `async with`.
         """
-        call = self._call(url, _sendable(etag), _sendable(last_modified), headers or {}, accept)
+        call = self._call(url, _sendable(etag), _sendable(last_modified), headers or {}, accept, budget)
         seconds = self._policy.total_seconds
         try:
             async with asyncio.timeout(seconds) as bound:
@@ -637,6 +701,11 @@ class PoliteClient:
             problem = f"no whole answer within {seconds:g} seconds, retries included"
         raise _failure(call.url, problem, "try again later or raise total_seconds", transient=True)
 
+    def waiting_until(self, host: str) -> dt.datetime | None:
+        """Return until when a host (`host` or `host:port`) wants to be left alone, None when it does not."""
+        rest = self._budgets.of(host).resting(self._clock.monotonic())
+        return dt.datetime.fromtimestamp(self._clock.wall() + rest, dt.UTC) if rest else None
+
     def _call(
         self,
         text: str,
@@ -644,6 +713,7 @@ class PoliteClient:
         last_modified: str | None,
         headers: Mapping[str, str],
         accept: str | None,
+        budget: str | None,
     ) -> _Call:
         url = _parsed(text)
         callers = {name.lower(): value for name, value in headers.items()}
@@ -663,6 +733,7 @@ class PoliteClient:
             ours={name: value for name, value in ours.items() if value is not None},
             callers=callers,
             conditional=bool(etag or last_modified),
+            budget=budget,
         )
 
     async def _attempts(self, call: _Call, bound: asyncio.Timeout) -> Fetched:
@@ -686,10 +757,13 @@ class PoliteClient:
     async def _follow(self, call: _Call, bound: asyncio.Timeout) -> Fetched:
         url, headers, seen = call.url, {**call.callers, **call.ours}, {call.url}
         while True:
-            await self._turn(url, bound)
-            answer = await self._exchange(url, headers)
+            async with self._turn(url, call.budget, bound):
+                sent_at = self._clock.monotonic()
+                answer = await self._exchange(url, headers)
+                # While the turn is held: others must know what the host said before they take theirs.
+                rest = self._heed(url, call.budget, answer, sent_at)
             if answer.status not in _REDIRECTS:
-                return self._accept(call, url, answer)
+                return self._accept(call, url, answer, rest)
             target = _redirected(url, answer.status, answer.headers.get("location"))
             if target in seen or len(seen) > self._policy.max_redirects:
                 circle = "redirects in a circle" if target in seen else "redirects too often"
@@ -700,26 +774,51 @@ class PoliteClient:
             url = target
             seen.add(url)
 
-    async def _turn(self, url: httpx.URL, bound: asyncio.Timeout) -> None:
-        """Wait until this host may be asked again."""
-        host = self._host(url)
-        while True:
-            wait = host.resume_at - self._clock.monotonic()
-            if wait > self._policy.longest_wait_seconds:
-                raise self._too_long(url, wait, status=None)
-            if wait > 0:
-                await self._clock.sleep(wait)
-            await _unbounded(host.limiter.acquire(), bound)
-            # Another task may have been told to wait while this one stood in the queue.
-            if host.resume_at <= self._clock.monotonic():
-                return
+    @contextlib.asynccontextmanager
+    async def _turn(self, url: httpx.URL, budget: str | None, bound: asyncio.Timeout) -> AsyncIterator[None]:
+        """Wait until this host may be asked again, and for a connection; raises FetchError if that is too long."""
+        async with contextlib.AsyncExitStack() as held:
+            unwilling = None
+            try:
+                with _off_the_clock(bound):
+                    for queue in self._queues_for(url, budget):
+                        await held.enter_async_context(queue.turn())
+                    await held.enter_async_context(self._connections)
+            except Unwilling as problem:
+                unwilling = problem
+            if unwilling is not None:
+                raise self._left_alone(url, unwilling, status=None)
+            yield
 
-    def _host(self, url: httpx.URL) -> _Host:
-        if url.host not in self._hosts:
-            # One request per period, not a burst of many and then a pause.
-            limiter = AsyncLimiter(1, 1 / self._policy.per_host_per_second)
-            self._hosts[url.host] = _Host(limiter)
-        return self._hosts[url.host]
+    def _queues_for(self, url: httpx.URL, budget: str | None) -> list[Queue]:
+        """The queues to pass: of a budget of its own, where the request has one, then of the host."""
+        host, rate = _host(url), self._policy.rate(url.host, _port(url))
+        own = {budget: rate.budgets[budget]} if budget is not None and budget in rate.budgets else {}
+        rates = {**own, "": rate}
+        for name, limit in rates.items():
+            if (host, name) not in self._queues:
+                shared = self._budgets.of(host, name)
+                patience = self._policy.longest_wait_seconds
+                self._queues[host, name] = Queue(shared, limit, self._clock, patience)
+        return [self._queues[host, name] for name in rates]
+
+    def _heed(self, url: httpx.URL, budget: str | None, answer: _Answer, sent_at: float) -> float | None:
+        """Do as the host says about its limits, on behalf of every task; returns the seconds it wants to rest."""
+        status, headers, now = answer.status, answer.headers, self._clock.monotonic()
+        queues = self._queues_for(url, budget)
+        said = said_of_limits(headers, self._clock.wall())
+        if said is not None:
+            queues[0].budget.heed(said, now)
+        host = queues[-1].budget
+        if not _is_passing(status):
+            host.welcome()
+            return None
+        wait = retry_after_seconds(headers.get("retry-after"), self._clock.wall())
+        if wait is None and status == 429 and said is not None:
+            wait = said.reset_seconds
+        if wait is not None or status == 429:
+            host.rest(wait, sent_at, now)
+        return wait
 
     async def _exchange(self, url: httpx.URL, headers: Mapping[str, str]) -> _Answer:
         """Ask once and read the answer; raises FetchError, and outside handlers, so no cause goes along."""
@@ -732,20 +831,18 @@ class PoliteClient:
         if request is None:
             raise _explain(url, httpx.LocalProtocolError(""))
         try:
-            response = await self._routes.send(request)
-            try:
-                return await _receive(url, response, self._policy.max_bytes)
-            finally:
-                await response.aclose()
+            async with self._routes.answering(request) as response:
+                self.requests += 1
+                return await _receive(url, response, self._policy)
         except (_Refused, httpx.TransportError, OSError) as problem:
             failure = _explain(url, problem)
         raise failure
 
-    def _accept(self, call: _Call, url: httpx.URL, answer: _Answer) -> Fetched:
+    def _accept(self, call: _Call, url: httpx.URL, answer: _Answer, rest: float | None) -> Fetched:
         """Turn an answer that is no redirect into a result; raises FetchError for every other status."""
         status, headers = answer.status, answer.headers
         if answer.body is None and not (status == 304 and call.conditional):
-            raise self._refusal(url, status, headers.get("retry-after"))
+            raise self._refusal(url, answer, rest)
         kept = {name: value for name, value in headers.items() if name != "set-cookie"}
         return Fetched(
             url=str(call.url.copy_with(query=None)),
@@ -757,39 +854,57 @@ class PoliteClient:
             headers=types.MappingProxyType(kept),
         )
 
-    def _refusal(self, url: httpx.URL, status: int, retry_after: str | None) -> FetchError:
-        passing = status in _PASSING or status >= 500
-        wait = _retry_after_seconds(retry_after, self._clock.wall()) if passing else None
-        if wait is not None:
-            # The host's wish binds every task that is about to ask it, not only this one.
-            host = self._host(url)
-            host.resume_at = max(host.resume_at, self._clock.monotonic() + wait)
-            if wait > self._policy.longest_wait_seconds:
-                return self._too_long(url, wait, status=status)
+    def _refusal(self, url: httpx.URL, answer: _Answer, rest: float | None) -> FetchError:
+        status, passing = answer.status, _is_passing(answer.status)
+        host = self._queues_for(url, None)[-1]
+        if rest is not None and rest > host.patience:
+            failure = self._left_alone(url, Unwilling(rest, 0), status=status)
+            failure.body = answer.error
+            return failure
         remedy = _REMEDIES.get(status, _LATER if passing else "check the address and headers for this source")
         problem = "the host cannot answer now" if passing else "not the document we asked for"
-        return _failure(url, problem, remedy, status=status, transient=passing, retry_after_seconds=wait)
-
-    def _too_long(self, url: httpx.URL, wait: float, *, status: int | None) -> FetchError:
-        problem = f"the host wants to be left alone for {math.ceil(wait)} seconds"
-        longest = f"longer than longest_wait_seconds = {self._policy.longest_wait_seconds:g}"
         return _failure(
-            url, f"{problem}, {longest}", "run again after that", status=status, retry_after_seconds=wait
+            url,
+            problem,
+            remedy,
+            status=status,
+            transient=passing,
+            retry_after_seconds=rest,
+            body=answer.error,
+        )
+
+    def _left_alone(self, url: httpx.URL, unwilling: Unwilling, *, status: int | None) -> FetchError:
+        if unwilling.refusals:
+            problem = f"the host refused {unwilling.refusals} times in a row and is left alone for a while"
+            return _failure(url, problem, _REMEDIES[429], status=status)
+        wait, longest = unwilling.seconds, self._queues_for(url, None)[-1].patience
+        problem = f"the host wants to be left alone for {math.ceil(wait)} seconds"
+        bound = f"longer than longest_wait_seconds and its rate allow, which is {longest:g}"
+        return _failure(
+            url, f"{problem}, {bound}", "run again after that", status=status, retry_after_seconds=wait
         )
 
 
+def _is_passing(status: int) -> bool:
+    return status in _PASSING or status >= 500
+
+
 def _backoff(problem: Exception) -> bool | float:
-    """Tell stamina whether to retry: at once where the host named a time, for `_turn` waits that out."""
+    """Tell stamina whether to retry: at once where the whole host rests, for `_turn` waits that out."""
     if not (isinstance(problem, FetchError) and problem.transient):
         return False
-    return True if problem.retry_after_seconds is None else 0.0
+    rests = problem.status == 429 or problem.retry_after_seconds is not None
+    return 0.0 if rests else True
 
 
-async def _unbounded(waiting: Awaitable[None], bound: asyncio.Timeout) -> None:
-    """Await without letting the total time run on: a long queue of our own making is nobody's failure."""
+@contextlib.contextmanager
+def _off_the_clock(bound: asyncio.Timeout) -> Iterator[None]:
+    """Do not let the total time run on: a queue, or a rest that the host asked for, is nobody's failure."""
     loop = asyncio.get_running_loop()
     deadline = bound.when()
     left = None if deadline is None else deadline - loop.time()
     bound.reschedule(None)
-    await waiting
-    bound.reschedule(None if left is None else loop.time() + left)
+    try:
+        yield
+    finally:
+        bound.reschedule(None if left is None else loop.time() + left)

@@ -38,9 +38,17 @@ class Session(Protocol):
     """What a collector needs of HTTP: the polite client, or the sample world in its place."""
 
     async def get(
-        self, url: str, *, headers: Mapping[str, str] | None = None, accept: str | None = None
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        accept: str | None = None,
+        budget: str | None = None,
     ) -> Fetched:
-        """Fetch one address; raises `FetchError` with `status` and, for a JSON error, `body`."""
+        """Fetch one address; raises `FetchError` with `status` and, for a JSON error, `body`.
+
+        `budget` names a further limit of the host that the request counts against, such as `paging`.
+        """
         ...
 
 
@@ -125,7 +133,7 @@ class Settings:
 
 
 class Collector(Protocol):
-    """A platform as a set of questions; every method raises `FetchError` or `PlatformError`, never a bare error."""
+    """A platform as a set of questions; every method raises `FetchError` or `PlatformError`, no bare error."""
 
     platform: str
     batch_size: int  # how many accounts one call to `profiles` may name
@@ -141,7 +149,8 @@ class Collector(Protocol):
     def posts(self, profile: Profile, since: dt.datetime) -> AsyncIterator[list[Post]]:
         """The account's posts page by page, newest first, back to `since`; a page may be empty.
 
-        Ends where the protocol says that there is no more, or with the page on which all is older than `since`.
+        Ends where the protocol says that there is no more, or with the page whose last item that keeps the order
+        is older than `since`.
         """
         ...
 

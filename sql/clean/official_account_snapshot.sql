@@ -10,3 +10,9 @@ select
   'official_accounts' as source
 from source.official_accounts as curated
 group by curated.snapshot_on
+union all
+select
+  wiki.snapshot_on,
+  'wikidata_accounts' as source
+from source.wikidata_accounts as wiki
+group by wiki.snapshot_on

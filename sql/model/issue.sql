@@ -41,6 +41,51 @@ roster_council as (
   group by seat.council_key
 ),
 
+-- What is about councillors' accounts stands here from ten accounts on (rule D12).
+lost as (
+  select
+    case state.outcome
+      when 'opted_out' then 'account_opted_out'
+      when 'failed' then 'account_never_answered'
+      else 'account_' || state.outcome
+    end as rule,
+    case state.owner_kind
+      when 'council' then 'account_activity_weekly'
+      else 'authority_engagement_monthly'
+    end as dataset,
+    state.platform as source,
+    count(distinct state.handle) as accounts,
+    min(state.last_observed_on) as seen_on
+  from model.account_state as state
+  where state.outcome <> 'observed'
+  group by state.outcome, state.owner_kind, state.platform
+  having state.owner_kind = 'council' or count(distinct state.handle) >= 10
+),
+
+misdated as (
+  select
+    case owner.owner_kind
+      when 'council' then 'account_activity_weekly'
+      else 'authority_engagement_monthly'
+    end as dataset,
+    post.platform as source,
+    count(*) as posts,
+    cast(min(post.observed_at) as date) as seen_on
+  from model.post as post
+  join (
+    select distinct
+      owned.platform,
+      owned.account_id,
+      owned.owner_kind
+    from model.owned_account as owned
+  ) as owner
+    on owner.platform = post.platform
+    and owner.account_id = post.account_id
+  where not post.is_dated_plausibly
+  group by owner.owner_kind, post.platform
+  having owner.owner_kind = 'council' or count(distinct post.account_id) >= 10
+),
+
 issue as (
   select
     account_fault.rule,
@@ -154,17 +199,43 @@ issue as (
     councils.snapshot_on as seen_on
   from source.lgsf_councils as councils
   anti join clean.authority as authority on authority.authority_code = councils.authority_code
+),
+
+counted as (
+  select
+    issue.rule,
+    issue.dataset,
+    issue.source,
+    count(*) as rows_affected,
+    min(issue.seen_on) as first_seen_on
+  from issue
+  group by issue.rule, issue.dataset, issue.source
+  union all
+  select
+    lost.rule,
+    lost.dataset,
+    lost.source,
+    lost.accounts as rows_affected,
+    lost.seen_on as first_seen_on
+  from lost
+  union all
+  select
+    'post_dated_implausibly' as rule,
+    misdated.dataset,
+    misdated.source,
+    misdated.posts as rows_affected,
+    misdated.seen_on as first_seen_on
+  from misdated
 )
 
 select
-  issue.rule,
-  issue.dataset,
-  issue.source,
+  counted.rule,
+  counted.dataset,
+  counted.source,
   case
-    when issue.rule in ('ballot_not_for_council', 'candidate_match_ambiguous') then 'us'
+    when counted.rule in ('ballot_not_for_council', 'candidate_match_ambiguous') then 'us'
     else 'source'
   end as responsibility,
-  count(*) as rows_affected,
-  min(issue.seen_on) as first_seen_on
-from issue
-group by issue.rule, issue.dataset, issue.source
+  counted.rows_affected,
+  counted.first_seen_on
+from counted

@@ -1,40 +1,111 @@
 -- one row per official account, owner and period in which it held
--- The curated list is believed before any other source. An account on a dissolved body moves to the body that
--- took over only if that has no account of its own on the platform and bears the same short name (as Somerset
--- and North Yorkshire do): a district's account is not its successor's.
-with version as (
+-- The curated list is believed before any other source, the register of bodies before Wikidata, which anyone can
+-- edit. What a less believed source knows of the same account fills gaps: its permanent id, and since when it was
+-- there. An account on a dissolved body moves to the body that took over only if that has no account of its own on
+-- the platform and bears the same short name (as Somerset and North Yorkshire do): a district's account is not its
+-- successor's.
+with ranked as (
   select
-    curated.source,
-    curated.authority_code,
-    curated.platform,
-    curated.handle,
-    curated.account_id,
-    curated.valid_from,
-    curated.valid_to,
-    curated.first_seen_on,
-    curated.evidence_url,
-    curated.checked_on
-  from model.official_account_version as curated
-  where curated.source = 'official_accounts'
-  union all
+    version.source,
+    case version.source
+      when 'official_accounts' then 1
+      when 'digital_land_authorities' then 2
+      else 3
+    end as source_no,
+    version.authority_code,
+    version.platform,
+    version.handle,
+    version.account_id,
+    version.stated_from,
+    version.valid_from,
+    version.valid_to,
+    version.first_seen_on,
+    version.evidence_url,
+    version.checked_on,
+    row_number() over (
+      partition by version.authority_code, version.platform, version.handle
+      order by case when version.account_id is null then 1 else 0 end,
+        case version.source
+          when 'official_accounts' then 1
+          when 'digital_land_authorities' then 2
+          else 3
+        end,
+        coalesce(version.valid_to, date '9999-12-31') desc, version.account_id
+    ) as best_id_first
+  from model.official_account_version as version
+),
+
+began as (
   select
-    listed.source,
-    listed.authority_code,
-    listed.platform,
-    listed.handle,
-    listed.account_id,
-    listed.valid_from,
-    listed.valid_to,
-    listed.first_seen_on,
-    listed.evidence_url,
-    listed.checked_on
-  from model.official_account_version as listed
-  anti join model.official_account_version as curated
-    on curated.source = 'official_accounts'
-    and curated.authority_code = listed.authority_code
-    and curated.platform = listed.platform
-    and curated.handle = listed.handle
-  where listed.source <> 'official_accounts'
+    ranked.authority_code,
+    ranked.platform,
+    ranked.handle,
+    min(ranked.stated_from) as stated_from
+  from ranked
+  where ranked.valid_to is null
+  group by ranked.authority_code, ranked.platform, ranked.handle
+),
+
+first_register as (
+  select min(taken.snapshot_on) as snapshot_on
+  from clean.official_account_snapshot as taken
+  where taken.source = 'digital_land_authorities'
+),
+
+filled as (
+  select
+    ranked.source,
+    ranked.source_no,
+    ranked.authority_code,
+    ranked.platform,
+    ranked.handle,
+    coalesce(ranked.account_id, known.account_id) as account_id,
+    -- What was there in the first snapshot of the register of bodies may be any number of years older.
+    case
+      when ranked.source = 'digital_land_authorities' and ranked.first_seen_on = first_register.snapshot_on
+        then least(ranked.valid_from, coalesce(began.stated_from, ranked.valid_from))
+      else ranked.valid_from
+    end as valid_from,
+    ranked.valid_to,
+    ranked.first_seen_on,
+    ranked.evidence_url,
+    ranked.checked_on
+  from ranked
+  cross join first_register
+  left join ranked as known
+    on known.authority_code = ranked.authority_code
+    and known.platform = ranked.platform
+    and known.handle = ranked.handle
+    and known.best_id_first = 1
+  left join began
+    on began.authority_code = ranked.authority_code
+    and began.platform = ranked.platform
+    and began.handle = ranked.handle
+),
+
+-- The same account is named by its handle or, if it is open in both, by its permanent id: then the less believed
+-- source has only an old name for it.
+version as (
+  select
+    filled.source,
+    filled.authority_code,
+    filled.platform,
+    filled.handle,
+    filled.account_id,
+    filled.valid_from,
+    filled.valid_to,
+    filled.first_seen_on,
+    filled.evidence_url,
+    filled.checked_on
+  from filled
+  anti join filled as better
+    on better.authority_code = filled.authority_code
+    and better.platform = filled.platform
+    and better.source_no < filled.source_no
+    and (
+      better.handle = filled.handle
+      or (better.account_id = filled.account_id and better.valid_to is null and filled.valid_to is null)
+    )
 ),
 
 own as (

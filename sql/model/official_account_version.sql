@@ -1,7 +1,8 @@
 -- one row per source, authority, account and unbroken run of snapshots that name it
 -- The register of bodies speaks anew with each snapshot: a handle that is gone from the next one ended the day
--- before it. The curated list states dates itself and is believed as it stands now, so that a wrong entry can be
--- taken back; a row of it without a first day began when a snapshot first showed it.
+-- before it. The curated list and Wikidata state dates themselves and are believed as they stand now, so that a
+-- wrong entry can be taken back; a row without a first day began when a snapshot first showed it, unless it had
+-- ended by then.
 with newest_list as (
   select max(taken.snapshot_on) as snapshot_on
   from clean.official_account_snapshot as taken
@@ -32,7 +33,7 @@ sighting as (
   from model.official_account_sighting as seen
   where seen.authority_code is not null
     and seen.handle is not null
-    and seen.source <> 'official_accounts'
+    and seen.source = 'digital_land_authorities'
   group by seen.source, seen.authority_code, seen.platform, seen.handle, seen.snapshot_on
 ),
 
@@ -78,6 +79,7 @@ select
   run.platform,
   run.handle,
   newest.account_id,
+  newest.valid_from as stated_from,
   coalesce(newest.valid_from, run.first_seen_on) as valid_from,
   coalesce(newest.valid_to, cast(newest.next_snapshot_on - interval 1 day as date)) as valid_to,
   run.first_seen_on,
@@ -99,7 +101,11 @@ select
   stated.platform,
   stated.handle,
   max(stated.account_id) as account_id,
-  coalesce(stated.valid_from, min(seen.snapshot_on)) as valid_from,
+  stated.valid_from as stated_from,
+  coalesce(
+    stated.valid_from,
+    case when min(seen.snapshot_on) <= coalesce(max(stated.valid_to), date '9999-12-31') then min(seen.snapshot_on) end
+  ) as valid_from,
   max(stated.valid_to) as valid_to,
   min(seen.snapshot_on) as first_seen_on,
   max(stated.snapshot_on) as last_seen_on,
@@ -114,3 +120,23 @@ join model.official_account_sighting as seen
   and seen.handle = stated.handle
 where stated.source = 'official_accounts'
 group by stated.source, stated.authority_code, stated.platform, stated.handle, stated.valid_from
+union all
+select
+  'wikidata_accounts' as source,
+  statement.authority_code,
+  statement.platform,
+  statement.handle,
+  statement.account_id,
+  statement.valid_from as stated_from,
+  coalesce(
+    statement.valid_from,
+    case
+      when statement.first_seen_on <= coalesce(statement.valid_to, date '9999-12-31') then statement.first_seen_on
+    end
+  ) as valid_from,
+  statement.valid_to,
+  statement.first_seen_on,
+  statement.last_seen_on,
+  statement.evidence_url,
+  statement.checked_on
+from model.official_account_statement as statement

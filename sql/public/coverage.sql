@@ -18,6 +18,27 @@ held as (
   group by account.authority_code, account.platform
 ),
 
+-- Of several accounts the one that can be seen best speaks for the council.
+observed as (
+  select
+    state.authority_code,
+    state.platform,
+    min(
+      case state.outcome
+        when 'observed' then 1
+        when 'restricted' then 2
+        when 'opted_out' then 3
+        when 'moved' then 4
+        when 'unavailable' then 5
+        when 'failed' then 5
+      end
+    ) as best,
+    max(state.last_observed_on) as last_observed_on
+  from model.account_state as state
+  where state.owner_kind = 'council'
+  group by state.authority_code, state.platform
+),
+
 searched as (
   select
     election.authority_code,
@@ -41,7 +62,16 @@ select
     when searched.for_wards = 1 then 'looked for'
     when searched.for_wards = 0 then 'mayoral candidates only'
     else 'not covered'
-  end as councillor_accounts
+  end as councillor_accounts,
+  case observed.best
+    when 1 then 'observed'
+    when 2 then 'restricted'
+    when 3 then 'opted out'
+    when 4 then 'moved'
+    when 5 then 'unreachable'
+    else 'not collected'
+  end as collection,
+  observed.last_observed_on
 from clean.authority as authority
 cross join model.platform as platform
 left join held
@@ -50,5 +80,8 @@ left join held
 left join looked
   on looked.authority_code = authority.authority_code
   and looked.platform = platform.platform
+left join observed
+  on observed.authority_code = authority.authority_code
+  and observed.platform = platform.platform
 left join searched on searched.authority_code = authority.authority_code
 where authority.valid_to is null

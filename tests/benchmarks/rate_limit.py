@@ -4,7 +4,7 @@ The server runs in a process of its own, counts each request when it arrives, an
 reckons as services do: over the last seconds from now (`sliding`), or from one full period to the next (`fixed`).
 What is printed comes from the server's log alone: requests answered ÷ requests allowed between the first and the
 last of them, and how many were refused. The limit is that of the public Bluesky service, 3,000 in 300 seconds,
-twenty times as fast; so are the delays on the way. On a machine that cannot do 200 requests a second, server
+ten times as fast; so are the delays on the way. On a machine that cannot do 100 requests a second, server
 included, the share shows that and nothing else: give more `--seconds`.
 """
 
@@ -193,7 +193,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--serve", nargs=5, metavar=("WINDOW", "REQUESTS", "SECONDS", "LEAST", "MOST"))
     parser.add_argument("--accounts", type=int, default=20_000)
-    parser.add_argument("--seconds", type=float, default=15.0, help="the window in which 3,000 are allowed")
+    parser.add_argument("--seconds", type=float, default=30.0, help="the window in which 3,000 are allowed")
     given = parser.parse_args()
     if given.serve:
         window, requests, seconds, least, most = given.serve

@@ -152,7 +152,7 @@ class Maker:
         self._own(shared, "AAC", "council")
         inherited = self._account("AAX", "bluesky", **council, to=dt.date(2026, 10, 31))
         self._own(inherited, "AAY", "council", since=dt.date(2026, 11, 1))
-        renamed = self._account("AAJ", "bluesky", **council, listed_id=True)
+        renamed = self._account("AAJ", "bluesky", **council, since=dt.date(2026, 10, 15), listed_id=True)
         self._own(renamed, "AAJ", "council", handle="formerly.example", to=dt.date(2026, 10, 14), listed_id=True)
         # Somebody on two councils, and a council's account that a candidate gave as theirs under another name.
         both = self._account("AAB", "bluesky", "councillor", rate=1.1)

@@ -1,4 +1,4 @@
-"""Observations of any size for benchmarks, made by DuckDB from hashes: the same arguments give the same files.
+"""Observations of any size for benchmarks, made by DuckDB from hashes: the same arguments give the same rows.
 
 Belongs here: a folder of pulls as the store lays them out, and the tables about owners and areas that the models
 need beside them. Does not belong here: measuring anything. The shape is that of the real thing: one pull a day and
@@ -11,15 +11,21 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import duckdb
 from pydantic_core import to_json
 
-TABLES = ("account", "profile", "post", "reply")
+from pipelines.observations import ROW_GROUP_ROWS, TABLES, PullRecord
+
+PLATFORMS = ("bluesky", "mastodon")
 AGES = (0, 1, 3, 7, 14, 28)  # days at which a post is observed
-LAST_DAY = dt.date(2026, 8, 31)
+LAST_DAY = dt.date(2026, 8, 29)  # a Saturday: the days after it end a week, and a month
 DAYS_A_MONTH = 30.4375
+WRITERS = 2
 # As in Great Britain: type of authority, nation, region, how many of a hundred.
 PLACES = (
     ("NMD", "England", "South East", 12),
@@ -42,32 +48,71 @@ PLACES = (
 )
 
 
-def generate(home: Path, observations: int, accounts: int, authorities: int, months: int) -> None:
-    """Write about `observations` observations of posts under `home/observations`, and `home/owners`.
+@dataclass(frozen=True)
+class Size:
+    """How much to make: `observations` of posts up to `LAST_DAY`, about, and the pulls of `later` days after it."""
+
+    observations: int
+    accounts: int
+    authorities: int
+    months: int
+    later: int = 7
+
+    @property
+    def days(self) -> int:
+        """The days of the history."""
+        return round(self.months * DAYS_A_MONTH)
+
+    @property
+    def first(self) -> dt.date:
+        """The first day of the history."""
+        return LAST_DAY - dt.timedelta(days=self.days - 1)
+
+
+def generate(home: Path, size: Size) -> None:
+    """Write `home/observations`, `home/later` with the pulls of the days that follow, and `home/owners`.
 
     `home/owners` holds `authority.parquet` and `account_owner.parquet`, with the columns of `clean.authority` and
-    `model.account_owner`. One account in ten is a council's. `home/observations` is replaced.
+    `model.account_owner`. One account in ten is a council's. Pulls that are there already are kept if they were
+    made for the same size by the same text, so that what was interrupted goes on.
     """
-    folder = home / "observations"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    (home / "owners").mkdir(parents=True, exist_ok=True)
-    days = round(months * DAYS_A_MONTH)
-    first = LAST_DAY - dt.timedelta(days=days - 1)
+    mark, made = home / "made.json", _made(size)
+    if not mark.exists() or mark.read_bytes() != made:
+        shutil.rmtree(home, ignore_errors=True)
+        (home / "owners").mkdir(parents=True)
+        mark.write_bytes(made)
+    missing = [(place, platform, day) for place, platform, day in _pulls(home, size) if not place.exists()]
+    if not missing:
+        return
     con = duckdb.connect()
     try:
-        con.execute("set preserve_insertion_order = false; set enable_progress_bar = false; set timezone = 'UTC'")
-        con.execute("set memory_limit = '3GB'; set partitioned_write_max_open_files = 200")
-        _make_owners(con, home / "owners", accounts, authorities)
-        _make_observations(con, observations, first, days)
-        for table in TABLES:
-            _write(con, folder, table)
+        con.execute("set enable_progress_bar = false; set timezone = 'UTC'; set memory_limit = '6GB'")
+        _make_owners(con, home / "owners", size)
+        _make_observations(con, size)
+        with ThreadPoolExecutor(WRITERS) as pool:
+            parts = [missing[n::WRITERS] for n in range(WRITERS)]
+            list(pool.map(lambda part: _write(con.cursor(), home, size, part), parts))
     finally:
         con.close()
-    _name_files(folder)
 
 
-def _make_owners(con: duckdb.DuckDBPyConnection, folder: Path, accounts: int, authorities: int) -> None:
+def _made(size: Size) -> bytes:
+    text = Path(__file__).read_bytes()
+    return to_json({"size": asdict(size), "generator": hashlib.sha256(text).hexdigest()}, indent=2)
+
+
+def _pulls(home: Path, size: Size) -> Iterator[tuple[Path, str, int]]:
+    """The folder of each pull, its platform, and its day counted from the first."""
+    for day in range(size.days + size.later):
+        on = size.first + dt.timedelta(days=day)
+        folder = home / ("observations" if day < size.days else "later")
+        for platform in PLATFORMS:
+            known = hashlib.sha256(f"{platform} {on}".encode()).hexdigest()[:8]
+            place = f"platform={platform}/observed_on={on}/pull_id={on:%Y%m%d}T230000Z-{known}"
+            yield folder / place, platform, day
+
+
+def _make_owners(con: duckdb.DuckDBPyConnection, folder: Path, size: Size) -> None:
     con.execute(
         "create table place (n bigint, authority_type varchar, nation varchar, region varchar, hundredths bigint)"
     )
@@ -90,9 +135,10 @@ def _make_owners(con: duckdb.DuckDBPyConnection, folder: Path, accounts: int, au
           select *, sum(hundredths) over (order by n) as upto from place
         ) as place on t.i * 100 // ? >= place.upto - place.hundredths and t.i * 100 // ? < place.upto
         """,
-        [authorities, authorities, authorities],
+        3 * [size.authorities],
     )
     # Five of six accounts are on Bluesky. Activity falls off as accounts go on; one in five hardly ever posts.
+    # One in forty disappears in a year: gone_before says how many days before the last of all days.
     con.execute(
         """
         create table account as
@@ -105,10 +151,10 @@ def _make_owners(con: duckdb.DuckDBPyConnection, folder: Path, accounts: int, au
             else 'did:plc:' || lpad(cast(a as varchar), 24, '0') end as account_id,
           case when hash(a, 2) % 5 = 0 then 0.02
             else 0.3 + 40 * power(hash(a, 3) % 10000 / 10000.0, 6) end as rate,
-          hash(a, 4) % 400 = 0 as disappears
+          cast(hash(a, 4) % 14600 as bigint) as gone_before
         from range(?) as t(a)
         """,
-        [accounts],
+        [size.accounts],
     )
     con.execute(
         """
@@ -126,10 +172,14 @@ def _make_owners(con: duckdb.DuckDBPyConnection, folder: Path, accounts: int, au
         con.execute(f"copy (select {columns} from {name} order by all) to '{path}' (format parquet)")
 
 
-def _make_observations(con: duckdb.DuckDBPyConnection, observations: int, first: dt.date, days: int) -> None:
+def _make_observations(con: duckdb.DuckDBPyConnection, size: Size) -> None:
     """Posts spread over the days, and one view for each observed table that says what each pull saw."""
-    kept = sum(max(0, days - age) for age in AGES) / days  # the last days' posts are not observed to the end
-    con.execute("create table setting as select ? as first, ? as days", [first, days])
+    kept = sum(max(0, size.days - age) for age in AGES)  # the last days' posts are not observed to the end
+    days = size.days + size.later
+    con.execute(
+        "create table setting as select ? as first, ? as days, cast(? as timestamp) as since",
+        [size.first, days, size.first - dt.timedelta(days=2)],
+    )
     con.execute(
         """
         create table post as
@@ -141,7 +191,7 @@ def _make_observations(con: duckdb.DuckDBPyConnection, observations: int, first:
           select *, hash(a, p) as h, hash(a, p, 7) as k from numbered
         )
         select
-          a, platform, account_id, disappears, h, k, p,
+          a, platform, account_id, gone_before, h, k, p,
           cast(h % (select days from setting) as bigint) as day,
           -- Two thirds of posts fall between eight and eighteen o'clock.
           case when h // 1000 % 3 < 2 then 8 * 3600 + cast(h // 7919 % 36000 as bigint)
@@ -150,26 +200,22 @@ def _make_observations(con: duckdb.DuckDBPyConnection, observations: int, first:
             else 'repost' end as kind,
           cast(floor(3 * exp(3.5 * (k // 100 % 1000) / 1000.0) - 3) as bigint) as popularity
         from dated
+        order by platform, day  -- so that the rows of a pull's days lie together
         """,
-        [observations / kept],
+        [size.observations / kept * days],
     )
     con.execute(
         """
         create table pull as
-        select
-          platform, day, cast(first + cast(day as integer) as date) as observed_on,
-          strftime(first + cast(day as integer), '%Y%m%d') || 'T230000Z-'
-            || substr(md5(platform || day), 1, 8) as pull_id,
-          cast(first + cast(day as integer) as timestamp) + interval 23 hour as started_at
-        from setting, range((select days from setting)) as t(day),
-          (values ('bluesky'), ('mastodon')) as p(platform)
+        select platform, day, cast(first + cast(day as integer) as timestamp) + interval 23 hour as started_at
+        from setting, range((select days from setting)) as t(day), (values ('bluesky'), ('mastodon')) as p(platform)
         """
     )
     moment = "pull.started_at + interval 1 second * (a % 3000)"
-    frame = f"pull.platform, pull.observed_on, pull.pull_id, {moment} as observed_at"
+    frame = f"pull.platform, pull.day as pull_day, {moment} as observed_at"
     ages = ", ".join(f"({age})" for age in AGES)
-    # An account that disappears does so half way; its posts are then no longer observed.
-    seen = "(not disappears or pull.day * 2 < (select days from setting))"
+    # The posts of an account that is gone are no longer observed.
+    seen = f"(pull.day < {days - 1} - gone_before or gone_before = 0)"
     con.execute(
         f"""
         create view see_account as
@@ -180,6 +226,7 @@ def _make_observations(con: duckdb.DuckDBPyConnection, observations: int, first:
           case when {seen} then case when pull.day = 0 then pull.started_at - interval 2 day
             else pull.started_at - interval 29 day end end as read_from,
           case when {seen} then {moment} end as read_to,
+          case when {seen} then (select since from setting) end as read_since,
           case when {seen} then cast(hash(a, pull.day) % 50 as bigint) end as posts_read
         from account join pull on pull.platform = account.platform
         """
@@ -202,15 +249,15 @@ def _make_observations(con: duckdb.DuckDBPyConnection, observations: int, first:
           select
             {frame}, post.*, age, age = 14 and k // 7 % 60 = 0 as is_gone, kind = 'repost' as is_repost,
             popularity * least(1, 0.3 + age / 10.0) as reached,
-            pull.observed_on - age as posted_on
+            date_trunc('day', pull.started_at) - interval 1 day * age as posted_on
           from post cross join (values {ages}) as ages(age)
           join pull on pull.platform = post.platform and pull.day = post.day + age
           where {seen} and not (age > 14 and k // 7 % 60 = 0)
         )
         select
-          platform, observed_on, pull_id, observed_at, account_id, 'post-' || a || '-' || p as post_id, kind,
-          least(cast(posted_on as timestamp) + interval 1 second * second, observed_at) as posted_at,
-          least(cast(posted_on as timestamp) + interval 1 second * second, observed_at) as claimed_at,
+          platform, pull_day, observed_at, account_id, 'post-' || a || '-' || p as post_id, kind,
+          least(posted_on + interval 1 second * second, observed_at) as posted_at,
+          least(posted_on + interval 1 second * second, observed_at) as claimed_at,
           is_gone,
           case when not is_gone and not is_repost then cast(floor(reached) as bigint) end as likes,
           case when not is_gone and not is_repost then cast(floor(reached / 5) as bigint) end as reposts,
@@ -228,8 +275,8 @@ def _make_observations(con: duckdb.DuckDBPyConnection, observations: int, first:
         create view see_reply as
         select
           {frame}, account_id, 'post-' || a || '-' || p as post_id,
-          cast(pull.observed_on - 7 as timestamp) + interval 1 second * (second + 60 * n) as received_at,
-          case when hash(a, p, n) % 3 = 0 then cast(pull.observed_on - 7 as timestamp)
+          pull.started_at - interval 175 hour + interval 1 second * (second + 60 * n) as received_at,
+          case when hash(a, p, n) % 3 = 0 then pull.started_at - interval 175 hour
             + interval 1 second * (second + 60 * n + cast(hash(n, p, a) % 200000 as bigint)) end as answered_at
         from post
         join pull on pull.platform = post.platform and pull.day = post.day + 7
@@ -239,52 +286,46 @@ def _make_observations(con: duckdb.DuckDBPyConnection, observations: int, first:
     )
 
 
-def _write(con: duckdb.DuckDBPyConnection, folder: Path, table: str) -> None:
-    con.execute(
-        f"copy (select * from see_{table}) to '{folder}' (format parquet, compression zstd, "
-        f"partition_by (platform, observed_on, pull_id), overwrite_or_ignore, filename_pattern '{table}_{{i}}')"
-    )
+# How the store orders the rows of a file, and the columns that stand in it.
+ORDER = {
+    "account": "account_id, handle, observed_at",
+    "profile": "account_id, handle, observed_at",
+    "post": "account_id, posted_at, post_id, observed_at",
+    "reply": "account_id, post_id, received_at, observed_at",
+}
 
 
-def _name_files(folder: Path) -> None:
-    """One file per table and pull, under the store's names, and the record of each pull beside them."""
-    import pyarrow.parquet as pq
-
-    for place in sorted(folder.glob("platform=*/observed_on=*/pull_id=*")):
-        rows = dict.fromkeys(TABLES, 0)
+def _write(
+    con: duckdb.DuckDBPyConnection, home: Path, size: Size, pulls: Sequence[tuple[Path, str, int]]
+) -> None:
+    """Write pulls as the store does: one file per table, the record beside them, the folder renamed when whole."""
+    for place, platform, day in pulls:
+        part = home / "partial" / place.name / platform
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        rows, hashes = {}, {}
         for table in TABLES:
-            parts = sorted(place.glob(f"{table}_*.parquet"))
-            if len(parts) > 1:
-                pq.write_table(pq.read_table(parts), place / f"{table}.parquet", compression="zstd")
-                for part in parts:
-                    part.unlink()
-            elif parts:
-                parts[0].rename(place / f"{table}.parquet")
-            if parts:
-                rows[table] = pq.read_metadata(place / f"{table}.parquet").num_rows
-        _write_record(place, rows)
-
-
-def _write_record(place: Path, rows: dict[str, int]) -> None:
-    platform, observed_on, pull_id = (part.split("=", 1)[1] for part in place.parts[-3:])
-    started = f"{observed_on}T23:00:00Z"
-    record = {
-        "pull_id": pull_id,
-        "platform": platform,
-        "observed_on": observed_on,
-        "started_at": started,
-        "ended_at": f"{observed_on}T23:50:00Z",
-        "outcomes": {"observed": rows["account"]},
-        "rows": rows,
-        "quarantined": {},
-    }
-    (place / "pull.json").write_bytes(to_json(record, indent=2))
-
-
-def digest(folder: Path) -> str:
-    """A hash over the names and the bytes of all files below a folder."""
-    found = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            found.update(str(path.relative_to(folder)).encode() + path.read_bytes())
-    return found.hexdigest()
+            path = part / f"{table}.parquet"
+            (rows[table],) = con.execute(
+                f"copy (select * exclude (platform, pull_day) from see_{table} "
+                f"where platform = '{platform}' and pull_day = {day} order by {ORDER[table]}) "
+                f"to '{path}' (format parquet, compression zstd, row_group_size {ROW_GROUP_ROWS})"
+            ).fetchone() or (0,)
+            hashes[table] = hashlib.sha256(path.read_bytes()).hexdigest()
+        on = size.first + dt.timedelta(days=day)
+        started = dt.datetime.combine(on, dt.time(23), dt.UTC)
+        record = PullRecord(
+            pull_id=place.name.removeprefix("pull_id="),
+            platform=platform,
+            observed_on=on,
+            started_at=started,
+            ended_at=started + dt.timedelta(minutes=50),
+            outcomes={"observed": rows["account"]},
+            rows=rows,
+            refused={},
+            quarantined={},
+            sha256=hashes,
+        )
+        (part / "pull.json").write_bytes(to_json(record, indent=2))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        part.rename(place)

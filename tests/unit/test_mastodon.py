@@ -69,6 +69,7 @@ class Script:
         self, url: str, *, headers: Mapping[str, str] | None = None, accept: str | None = None
     ) -> Fetched:
         assert accept == ("application/jrd+json" if "webfinger" in url else "application/json")
+        assert len(self.asked) < 500, "asks without end"
         self.asked.append(url)
         self.headers.append(headers or {})
         answer = self.answers.get(url, refused(404))
@@ -367,6 +368,7 @@ def test_an_account_without_a_usable_name_is_refused_and_nothing_is_asked(wanted
 def test_the_host_is_the_one_of_the_id_if_that_is_known() -> None:
     collect, _ = collector({})
     assert collect.host(Wanted("@council@Town.example")) == HOST
+    assert collect.host(Wanted(None, "Town.example/7")) == HOST
     assert collect.host(Wanted(f"@council@{HOST}", "social.town.example/7")) == "social.town.example"
 
 
@@ -431,15 +433,25 @@ def test_home_that_is_silent_for_now_is_asked_again_later() -> None:
     ],
 )
 def test_webfinger_that_leads_nowhere_leaves_the_first_answer(jrd: Json) -> None:
-    answer = ask({LOOKUP: refused(404, None), WEBFINGER: jrd, AT_HOME: at_home()})
+    collect, script = collector({LOOKUP: refused(404, None), WEBFINGER: jrd, AT_HOME: at_home()})
+    [answer] = run(collect.profiles([WANTED]))
     assert (answer.outcome, answer.reason) == ("unavailable", "not_found")
+    assert script.asked == [LOOKUP, WEBFINGER]
     assert "not JSON" in failure(lambda: ask({LOOKUP: Page(b"<!doctype html>"), WEBFINGER: jrd}))
 
 
-def test_a_mastodon_that_knows_nobody_of_that_name_is_not_asked_for_its_home() -> None:
-    collect, script = collector({LOOKUP: refused(404), WEBFINGER: JRD, AT_HOME: at_home()})
+@pytest.mark.parametrize(
+    ("refusal", "reason"),
+    [
+        (refused(404), "not_found"),
+        (refused(410, None), "gone"),
+        (refused(401, None), "sign_in_required"),
+    ],
+)
+def test_a_mastodon_that_refuses_is_not_asked_for_its_home(refusal: FetchError, reason: str) -> None:
+    collect, script = collector({LOOKUP: refusal, WEBFINGER: JRD, AT_HOME: at_home()})
     [answer] = run(collect.profiles([WANTED]))
-    assert answer.reason == "not_found"
+    assert answer.reason == reason
     assert script.asked == [LOOKUP]
 
 
@@ -766,7 +778,7 @@ def several(*ids: str) -> str:
 
 def test_posts_are_looked_up_together_and_only_an_explicit_404_makes_one_gone() -> None:
     answers = {
-        several("1", "2", "3", "4"): [status("3", favourites_count=9), status("1")],
+        several("1", "2", "3", "4"): [status("3", favourites_count=9), status("9"), status("1")],
         f"{BASE}/statuses/2": refused(410),
         f"{BASE}/statuses/4": status("4"),  # left out of the first answer, yet there
     }
@@ -874,6 +886,7 @@ def test_replies_by_others_and_the_first_answer_to_each() -> None:
         reply("20", "1", "90", 30),
         reply("21", "20", "7", 50),
         reply("22", "20", "7", 40),  # earlier than the one before
+        reply("30", "20", "7", 45),
         reply("23", "22", "90", 60),  # not to the post
         reply("24", "1", "91", 10),
         reply("25", "24", "92", 20),  # somebody else's answer
@@ -975,6 +988,9 @@ HASHTAG = '<a href="https://town.example/tags/bins" class="mention hashtag" rel=
         ("<p>one</p><p>two</p>", 7, False),
         ("<p>one</p>\n<p>two</p>\n", 7, False),
         ("<p>one<p>two", 7, False),
+        ("</p>\n<p>one</p>\n<p>two</p>", 7, False),
+        ("<div>one</div><div>two</div>", 7, False),
+        ("<p>x <b c='></p>", len("x <b c='>"), False),
         ("<ul><li>one</li><li>two</li></ul>", 7, False),
         ("<blockquote><p>one</p></blockquote><p>two</p>", 7, False),
         ("<p>a &amp; b &lt;i&gt; &#39;c&#39; &eacute;</p>", 15, False),
@@ -986,6 +1002,7 @@ HASHTAG = '<a href="https://town.example/tags/bins" class="mention hashtag" rel=
         (f"<p>{MENTION} {HASHTAG}</p>", 10, False),
         (f"<p>{MENTION} {LINK}</p>", 5 + len(ADDRESS), True),
         ('<p><a href="https://y.example/tag/x" rel="tag ugc">#x</a></p>', 2, False),
+        ('<p><a href="https://y.example/tag/x" class="hashtag">#x</a></p>', 2, False),
         ('<p><a href="mailto:a@town.example">us</a> <a>x</a> <a href>y</a></p>', 6, False),
         ('<p><A HREF="HTTPS://town.example">x</A></p>', 1, True),
         (f'<p class="quote-inline">RE: {LINK}</p><p>Quite so</p>', 8, False),

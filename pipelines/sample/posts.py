@@ -443,10 +443,12 @@ _ODD_DATES: Final = (
 
 @cache
 def _players() -> dict[Part, Account]:
-    """Return which councillor's account on Bluesky plays which part: people who post every day."""
-    daily = [a for a, pace in paces().items() if pace == "daily" and a.platform == "bluesky" and not a.trouble]
-    daily.sort(key=lambda account: fraction("part", account.account_id))
-    return dict(zip(_PARTS, daily, strict=False))
+    """Return which account on Bluesky plays which part: people who post daily, and a council for odd dates."""
+    free = [account for account in paces() if account.platform == "bluesky" and not account.trouble]
+    free.sort(key=lambda account: fraction("part", account.account_id))
+    daily = [account for account in free if paces()[account] == "daily" and account.owner == "councillor"]
+    councils = [account for account in free if account.owner == "council" and account.tier == "heavy"]
+    return {**dict(zip(_PARTS, daily, strict=False)), **dict(zip(("odd dates",), councils, strict=False))}
 
 
 def part(name: Part) -> Account | None:

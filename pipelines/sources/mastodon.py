@@ -29,7 +29,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import Final, NamedTuple
-from urllib.parse import SplitResult, quote, urljoin, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, urljoin, urlsplit
 
 import orjson
 
@@ -63,6 +63,8 @@ _SEVERAL: Final = "/api/v1/statuses"
 _CONTEXT: Final = "/api/v1/statuses/:id/context"
 _WEBFINGER: Final = "/.well-known/webfinger"
 
+# Parameters that ask for another page.
+_PAGED: Final = frozenset({"max_id", "min_id", "since_id"})
 _REFUSALS: Final[Mapping[int, tuple[Outcome, str]]] = {
     401: ("restricted", "sign_in_required"),  # limited federation, or a token that no longer holds
     403: ("restricted", "forbidden"),
@@ -452,11 +454,16 @@ class Mastodon:
         headers = None if token is None else {"Authorization": f"Bearer {token}"}
         address = self._address(call.host, path) + (f"?{query}" if query else "")
         try:
-            return await self._session.get(address, headers=headers, accept=accept)
+            return await self._session.get(address, headers=headers, accept=accept, budget=_budget(query))
         except FetchError as problem:
             problem.args = (str(problem.args[0]).replace(path, call.path), *problem.args[1:])
             problem.asked = problem.asked.replace(path, call.path)
             raise
+
+
+def _budget(query: str) -> str | None:
+    """Which further limit a request counts against: servers count those for another page apart."""
+    return "paging" if _PAGED.intersection(parse_qs(query)) else None
 
 
 def _unavailable(call: _Call, problem: FetchError) -> AccountUnavailable:

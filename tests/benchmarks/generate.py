@@ -50,7 +50,7 @@ PLACES = (
 
 @dataclass(frozen=True)
 class Size:
-    """How much to make: `observations` of posts up to `LAST_DAY`, about, and the pulls of `later` days after it."""
+    """How much to make: about `observations` of posts up to `LAST_DAY`, and the pulls of the `later` days."""
 
     observations: int
     accounts: int
@@ -138,7 +138,7 @@ def _make_owners(con: duckdb.DuckDBPyConnection, folder: Path, size: Size) -> No
         3 * [size.authorities],
     )
     # Five of six accounts are on Bluesky. Activity falls off as accounts go on; one in five hardly ever posts.
-    # One in forty disappears in a year: gone_before says how many days before the last of all days.
+    # One in forty disappears in a year: gone_before says how many days before the end.
     con.execute(
         """
         create table account as
@@ -208,14 +208,15 @@ def _make_observations(con: duckdb.DuckDBPyConnection, size: Size) -> None:
         """
         create table pull as
         select platform, day, cast(first + cast(day as integer) as timestamp) + interval 23 hour as started_at
-        from setting, range((select days from setting)) as t(day), (values ('bluesky'), ('mastodon')) as p(platform)
+        from setting, range((select days from setting)) as t(day),
+          (values ('bluesky'), ('mastodon')) as p(platform)
         """
     )
     moment = "pull.started_at + interval 1 second * (a % 3000)"
     frame = f"pull.platform, pull.day as pull_day, {moment} as observed_at"
     ages = ", ".join(f"({age})" for age in AGES)
     # The posts of an account that is gone are no longer observed.
-    seen = f"(pull.day < {days - 1} - gone_before or gone_before = 0)"
+    seen = f"(gone_before not between 1 and {days - 1} or pull.day < {days} - gone_before)"
     con.execute(
         f"""
         create view see_account as
@@ -295,9 +296,7 @@ ORDER = {
 }
 
 
-def _write(
-    con: duckdb.DuckDBPyConnection, home: Path, size: Size, pulls: Sequence[tuple[Path, str, int]]
-) -> None:
+def _write(con: duckdb.DuckDBPyConnection, home: Path, size: Size, pulls: Sequence[tuple[Path, str, int]]) -> None:
     """Write pulls as the store does: one file per table, the record beside them, the folder renamed when whole."""
     for place, platform, day in pulls:
         part = home / "partial" / place.name / platform

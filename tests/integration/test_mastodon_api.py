@@ -780,7 +780,12 @@ class Replay:
         self._instead = instead
 
     async def get(
-        self, url: str, *, headers: Mapping[str, str] | None = None, accept: str | None = None
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        accept: str | None = None,
+        budget: str | None = None,
     ) -> Fetched:
         assert accept == "application/json"
         assert not headers

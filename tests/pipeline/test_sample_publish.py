@@ -206,6 +206,7 @@ def test_the_same_input_gives_the_same_bytes(sample_home: Home, tmp_path: Path) 
 def test_snapshots_replay_offline_to_the_same_bytes(sample_home: Home, tmp_path: Path) -> None:
     other = tmp_path / "replayed"
     shutil.copytree(sample_home.snapshots, other / "snapshots")
+    shutil.copytree(sample_home.observations, other / "observations")
     outcome = publish(other, offline=True)
     assert outcome.success, outcome.problems
     assert digest(other / "public") == digest(sample_home.public)
@@ -305,6 +306,7 @@ def test_sample_and_live_data_never_share_a_home(home: Home, world: Path) -> Non
     from pipelines.settings import SettingsError
 
     text = (world / "sources.yml").read_text(encoding="utf-8").replace("world: sample", "world: live")
+    text = text.partition("platforms:")[0]
     (world / "live.yml").write_text(text, encoding="utf-8")
     with pytest.raises(SettingsError, match="holds sample data and cannot take live data"):
         publish(home.root, world / "live.yml")

@@ -63,7 +63,12 @@ class Recorder:
         self.answers: list[tuple[str, Any]] = []
 
     async def get(
-        self, url: str, *, headers: Mapping[str, str] | None = None, accept: str | None = None
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        accept: str | None = None,
+        budget: str | None = None,
     ) -> Fetched:
         fetched = await self._session.get(self._change(url), headers=headers, accept=accept)
         self.answers.append((urlsplit(url).path.removeprefix("/xrpc/"), json.loads(fetched.body or b"")))

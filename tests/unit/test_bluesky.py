@@ -65,7 +65,12 @@ class Service:
     asked: list[tuple[str, dict[str, list[str]]]] = field(default_factory=list)
 
     async def get(
-        self, url: str, *, headers: Mapping[str, str] | None = None, accept: str | None = None
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        accept: str | None = None,
+        budget: str | None = None,
     ) -> Fetched:
         parts = urlsplit(url)
         assert (parts.netloc, accept, headers) == ("public.api.bsky.app", "application/json", None)
@@ -704,9 +709,7 @@ def test_paging_neither_loses_nor_doubles(data: st.DataObject) -> None:
         ]
         for page in pages
     ]
-    last = next(
-        (number for number, moments in enumerate(in_order) if moments and moments[-1] < since), len(pages)
-    )
+    last = next((number for number, moments in enumerate(in_order) if moments and moments[-1] < since), len(pages))
     assert len(service.asked) == min(last + 1, len(pages))
 
 

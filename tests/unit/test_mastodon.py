@@ -66,9 +66,15 @@ class Script:
     headers: list[Mapping[str, str]] = field(default_factory=list)
 
     async def get(
-        self, url: str, *, headers: Mapping[str, str] | None = None, accept: str | None = None
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        accept: str | None = None,
+        budget: str | None = None,
     ) -> Fetched:
         assert accept == ("application/jrd+json" if "webfinger" in url else "application/json")
+        assert (budget == "paging") == ("max_id=" in url or "min_id=" in url or "since_id=" in url)
         assert len(self.asked) < 500, "asks without end"
         self.asked.append(url)
         self.headers.append(headers or {})

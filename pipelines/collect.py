@@ -239,7 +239,7 @@ class Pull:
         """Read an account's posts back to where they are known and ripe, and note those that are due."""
         known = self._known.accounts.get(profile.account_id, KnownAccount(profile.account_id))
         started = self._clock()
-        since = self._start(known, started)
+        since = self._start(known)
         seen: dict[str, Post] = {}
         read = 0
         async for page in self._collector.posts(profile, since):
@@ -268,9 +268,13 @@ class Pull:
             posts_read=read,
         )
 
-    def _start(self, known: KnownAccount, now: dt.datetime) -> dt.datetime:
-        """From when on posts are read: what still matures, what came after the cursor, what was asked for."""
-        start = min(known.read_to - OVERLAP, now - MATURE - DAY) if known.read_to else self._first_since
+    def _start(self, known: KnownAccount) -> dt.datetime:
+        """From when on posts are read: the oldest that still matures, a little before the cursor, or as asked."""
+        if known.read_to is None:
+            start = self._first_since
+        else:
+            unripe = [p.posted_at for p in known.posts.values() if p.observed_at - p.posted_at < MATURE]
+            start = min([known.read_to - OVERLAP, *unripe])
         return min(start, self._since) if self._since else start
 
     async def _missing(self, profile: Profile, missing: Mapping[str, KnownPost]) -> dict[str, Post | None]:

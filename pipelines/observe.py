@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from pipelines.sources.social import Collector, Session
 
 log = logging.getLogger("engagement")
-MEMORY = dt.timedelta(days=31)  # a little more than the age at which posts are ripe
+# Posts this young may still mature: four weeks, and five more in which no pull may have been made.
+MEMORY = dt.timedelta(days=63)
 SAY_EVERY_SECONDS = 30.0
 IN_FLIGHT = 16  # per host: with less, an answer that takes a second and a half would set the pace
 

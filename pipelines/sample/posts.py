@@ -444,9 +444,9 @@ _ODD_DATES: Final = (
 @cache
 def _players() -> dict[Part, Account]:
     """Return which account on Bluesky plays which part: people who post daily, and a council for odd dates."""
-    free = [account for account in paces() if account.platform == "bluesky" and not account.trouble]
+    free = [account for account in listed_accounts() if account.platform == "bluesky" and not account.trouble]
     free.sort(key=lambda account: fraction("part", account.account_id))
-    daily = [account for account in free if paces()[account] == "daily" and account.owner == "councillor"]
+    daily = [account for account in free if paces().get(account) == "daily"]
     councils = [account for account in free if account.owner == "council" and account.tier == "heavy"]
     return {**dict(zip(_PARTS, daily, strict=False)), **dict(zip(("odd dates",), councils, strict=False))}
 

@@ -1,5 +1,6 @@
 -- one row per area, owner kind and hour of the week: posts of the window, pooled and with equal weight by account
--- Every account that posted has the weight 1, spread over the hours in which it did.
+-- Every account that posted has the weight 1, spread over the hours in which it did. Weights are added up as
+-- decimals: a sum of floating-point numbers depends on the order in which threads add.
 with spread as (
   select
     account.owner_kind,
@@ -8,7 +9,7 @@ with spread as (
     account.authority_type,
     post.hour_of_week,
     count(*) as posts,
-    sum(1.0 / account.posts) as weight
+    sum(cast(1.0 / account.posts as decimal(38, 18))) as weight
   from model.post as post
   join model.observation_window as span on post.week_on between span.window_from and span.window_to
   join model.window_account as account

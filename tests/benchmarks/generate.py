@@ -251,8 +251,8 @@ def _make_observations(con: duckdb.DuckDBPyConnection, size: Size) -> None:
             {frame}, post.*, age, age = 14 and k // 7 % 60 = 0 as is_gone, kind = 'repost' as is_repost,
             popularity * least(1, 0.3 + age / 10.0) as reached,
             date_trunc('day', pull.started_at) - interval 1 day * age as posted_on
-          from post cross join (values {ages}) as ages(age)
-          join pull on pull.platform = post.platform and pull.day = post.day + age
+          from pull cross join (values {ages}) as ages(age)
+          join post on post.platform = pull.platform and post.day = pull.day - age
           where {seen} and not (age > 14 and k // 7 % 60 = 0)
         )
         select
@@ -280,7 +280,7 @@ def _make_observations(con: duckdb.DuckDBPyConnection, size: Size) -> None:
           case when hash(a, p, n) % 3 = 0 then pull.started_at - interval 175 hour
             + interval 1 second * (second + 60 * n + cast(hash(n, p, a) % 200000 as bigint)) end as answered_at
         from post
-        join pull on pull.platform = post.platform and pull.day = post.day + 7
+        join pull on pull.platform = post.platform and pull.day - 7 = post.day
         cross join range(1, 4) as t(n)
         where {seen} and a % 10 = 0 and kind <> 'repost' and n <= popularity // 8
         """

@@ -94,7 +94,7 @@ def pull(world: World, folder: Path, *entries: str | Entry, **more: Any) -> Tall
     """One pull of the world into a store."""
     store = ObservationStore(folder, CONTRACTS, POLICY)
     listed = [e if isinstance(e, Entry) else Entry(e, None, False) for e in entries]
-    known = store.known("bluesky", world.now - 31 * DAY, world.now.date())
+    known = store.known("bluesky", world.now - 63 * DAY, world.now.date())
     since = {"first_since": world.now - 84 * DAY, **more}
     with store.pull("bluesky", world.now) as writer:
         work = Pull(world, known, writer, clock=lambda: world.now, **since)
@@ -165,7 +165,26 @@ def test_what_is_read_reaches_back_over_all_that_still_matures(tmp_path: Path) -
     world.now += 10 * DAY
     pull(world, tmp_path, "a.x")
     (_, second) = rows(tmp_path, "account", "read_from, read_since, read_to")
-    assert second == ((world.now - 29 * DAY).replace(tzinfo=None), start, world.now.replace(tzinfo=None))
+    assert second == ((START - 27 * DAY).replace(tzinfo=None), start, world.now.replace(tzinfo=None))
+    world.now += 30 * DAY
+    pull(world, tmp_path, "a.x")
+    (*_, third) = rows(tmp_path, "account", "read_from, read_since, read_to")
+    assert third[0] == (START - 1 * DAY).replace(tzinfo=None), "back to the one post that is not ripe yet"
+
+
+def test_a_post_is_observed_when_it_is_ripe_however_long_no_pull_was_made(tmp_path: Path) -> None:
+    world = World()
+    world.posts_of["did:a.x"] = [a_post(1, 1 * DAY), a_post(2, 2 * DAY)]
+    pull(world, tmp_path, "a.x")
+    world.now += 33 * DAY
+    world.posts_of["did:a.x"] = [replace(world.posts_of["did:a.x"][0], likes=9)]
+    pull(world, tmp_path, "a.x")
+    assert rows(tmp_path, "post", "post_id, likes, is_gone") == [
+        ("at://1", 1, False),
+        ("at://1", 9, False),
+        ("at://2", 1, False),
+        ("at://2", None, True),
+    ]
 
 
 def test_since_reads_the_past_again_and_adds_what_was_never_seen(tmp_path: Path) -> None:

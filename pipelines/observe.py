@@ -125,7 +125,11 @@ async def _observe(
     order: Order,
     moment: dt.datetime | None,
 ) -> PullRecord:
+    from stamina.instrumentation import LoggingOnRetryHook, set_on_retry_hooks
+
     from pipelines.sources.http import PoliteClient
+
+    set_on_retry_hooks([LoggingOnRetryHook])
 
     def clock() -> dt.datetime:
         return moment or dt.datetime.now(dt.UTC)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import random
 import subprocess
 import sys
@@ -46,7 +45,7 @@ def everybody(world: World) -> list[str]:
     return [*(owner.handle for owner in world.owners), world.old_handle, *(o.handle for o in odd if o)]
 
 
-def a_home(folder: Path, service: str, names: Sequence[str]) -> tuple[Home, Path]:
+def a_home(folder: Path, service: str, names: Sequence[str], timeout: float = 20) -> tuple[Home, Path]:
     """A home with a list of accounts, and a source list that asks a service for all that they ever posted."""
     home = Home(folder)
     home.claim("live")
@@ -205,7 +204,7 @@ def test_whatever_the_line_does_the_pull_ends_and_the_rerun_has_everything_once(
 ) -> None:
     plan = [fault, Fault("ok"), Fault("ok")]
     with running_chaos(ChaosProxy(bluesky_network.appview, plan)) as proxy:
-        home, sources = a_home(tmp_path, proxy.url, everybody(world))
+        home, sources = a_home(tmp_path, proxy.url, everybody(world), timeout=1.5)
         outcome = pull(home, sources)
         assert fault.kind in proxy.met
         (good,) = store_of(whole).pulls()
@@ -226,7 +225,7 @@ def test_a_line_that_is_dead_ends_the_pull_with_a_sentence_and_leaves_nothing(
     tmp_path: Path, bluesky_network: BlueskyNetwork, world: World
 ) -> None:
     with running_chaos(ChaosProxy(bluesky_network.appview, [Fault("refuse")])) as proxy:
-        home, sources = a_home(tmp_path, proxy.url, everybody(world))
+        home, sources = a_home(tmp_path, proxy.url, everybody(world), timeout=1.5)
         outcome = pull(home, sources)
     assert not outcome.success
     (problem,) = record_of(outcome)["problems"]
@@ -237,31 +236,55 @@ def test_a_line_that_is_dead_ends_the_pull_with_a_sentence_and_leaves_nothing(
 # --- killed in the middle -----------------------------------------------------------------------------------
 
 
+# The pull by itself, without the second that Dagster takes to start, so that kills fall into it.
+KILLED = """
+import sys
+import pyarrow.parquet
+from pipelines.assets import Workplace
+from pipelines.observe import observe
+from pipelines.sources import bluesky, http
+workplace = Workplace(home=sys.argv[1], sources=sys.argv[2], contact="tests@example.org")
+print("starting", flush=True)
+place = workplace.source_list.platforms["bluesky"]
+observe("bluesky", place, workplace.store(), workplace.place().roster, workplace.policy())
+"""
+
+
 def test_killed_at_any_moment_a_pull_is_whole_or_not_there_and_the_rerun_has_everything_once(
     tmp_path: Path, bluesky_network: BlueskyNetwork, world: World, whole: Home
 ) -> None:
-    home, sources = a_home(tmp_path / "home", bluesky_network.appview, everybody(world))
-    command = [sys.executable, "-m", "pipelines.cli", "pull", "--home", str(home.root), "--sources", str(sources)]
-    command += ["--contact", CONTACT]
-    environment = {**os.environ, "GX_ANALYTICS_ENABLED": "false"}
-    trial, trial_sources = a_home(tmp_path / "trial", bluesky_network.appview, everybody(world))
-    started = time.monotonic()
-    trial_command = [part.replace(str(home.root), str(trial.root)) for part in command]
-    subprocess.run(trial_command, cwd=ROOT, env=environment, check=True, capture_output=True)
-    takes = time.monotonic() - started
-    assert trial_sources.exists()
-    chance = random.Random(30)  # noqa: S311 - repeatable, not secret
-    for _ in range(KILLS):
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        # The first part of the time is imports; most of the kills should fall into the pull itself.
-        time.sleep(takes * chance.uniform(0.3, 1.0))
-        process.kill()
-        process.wait()
+    def start(home: Home, sources: Path) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", KILLED, str(home.root), str(sources)]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"starting\n"
+        return process
+
+    def check(home: Home) -> None:
         for made in store_of(home).pulls():
             assert made.outcomes.get("failed", 0) == 0
-            assert len(rows(home, "account", "handle", f"pull_id = '{made.pull_id}'")) == len(everybody(world))
-    assert pull(home, sources).success
-    assert content(home) == content(whole)
-    assert not list((home.observations / ".staging").glob("bluesky/*"))
+            asked = rows(home, "account", "handle", f"pull_id = '{made.pull_id}'")
+            assert len(asked) == len(everybody(world))
+
+    home, sources = a_home(tmp_path / "0", bluesky_network.appview, everybody(world))
+    process, started = start(home, sources), time.monotonic()
+    assert process.wait() == 0
+    takes = time.monotonic() - started
+    homes = [(home, sources)]
+    chance = random.Random(30)  # noqa: S311 - repeatable, not secret
+    interrupted = 0
+    for number in range(1, KILLS + 1):
+        if store_of(homes[-1][0]).pulls():  # a finished one leaves the next nothing to be killed in
+            homes.append(a_home(tmp_path / str(number), bluesky_network.appview, everybody(world)))
+        process = start(*homes[-1])
+        time.sleep(takes * chance.uniform(0, 0.9))
+        process.kill()
+        interrupted += process.wait() != 0
+        check(homes[-1][0])
+    assert interrupted > KILLS / 2, "most of the kills fell into a pull"
+    assert pull(*homes[-1]).success
+    for home, _ in homes:
+        check(home)
+        assert content(home) == content(whole)
+        assert rows(home, "reply", REPLY) == rows(whole, "reply", REPLY)
+        assert not (home.observations / ".staging" / "bluesky").exists()

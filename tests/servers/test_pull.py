@@ -66,7 +66,7 @@ def a_home(folder: Path, service: str, names: Sequence[str], timeout: float = 20
                 "service": service,
                 "requests": 60_000,
                 "seconds": 60,
-                "timeout_seconds": 1.5,
+                "timeout_seconds": timeout,
                 "first_days": 20_000,
             },
         },

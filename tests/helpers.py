@@ -1,11 +1,14 @@
-"""Builders that several tests share: small contracts, written as documents and loaded like any other."""
+"""What several tests share: small contracts, written as documents, and a look into every file of a folder."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gzip
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pyarrow.parquet as pq
 import yaml
 
 from pipelines.contract import Contract, load_contract, load_fields
@@ -96,3 +99,27 @@ def write(folder: Path, contract: dict[str, Any], *, place: str | None = None) -
 def load(folder: Path, contract: dict[str, Any], *, place: str | None = None) -> Contract:
     """Write a contract and load it, with the columns that the project describes once."""
     return load_contract(write(folder, contract, place=place), FIELDS)
+
+
+def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Every file as it is and, where it is packed, what is in it as text."""
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file():
+            continue
+        name = str(path.relative_to(folder))
+        yield name, path.read_bytes()
+        if path.suffix == ".parquet":
+            table = pq.ParquetFile(path).read()
+            yield name, repr((table.to_pydict(), table.schema.metadata)).encode()
+        elif path.suffix == ".gz":
+            yield name, gzip.decompress(path.read_bytes())
+        elif path.suffix == ".duckdb":
+            con = duckdb.connect(str(path), read_only=True)
+            for schema, table_name in con.execute(
+                "select schema_name, table_name from duckdb_tables()"  # views show files searched themselves
+            ).fetchall():
+                yield (
+                    f"{name} {schema}.{table_name}",
+                    repr(con.execute(f'select * from "{schema}"."{table_name}"').fetchall()).encode(),
+                )
+            con.close()

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import gzip
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow.parquet as pq
 import pytest
 
 from pipelines.assets import PROJECT
@@ -18,6 +14,7 @@ from pipelines.observations import ObservationStore
 from pipelines.run import read_records
 from pipelines.sample import network
 from pipelines.settings import Home
+from tests.helpers import contents
 
 LAST = network.moment(max(network.days()))
 PLATFORMS = ("bluesky", "mastodon")
@@ -271,30 +268,6 @@ def test_answers_to_replies_are_those_of_the_world(sample_home: Home) -> None:
 
 
 # --- no word of it ------------------------------------------------------------------------------------------
-
-
-def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Every file as it is and, where it is packed, what is in it as text."""
-    for path in sorted(folder.rglob("*")):
-        if not path.is_file():
-            continue
-        name = str(path.relative_to(folder))
-        yield name, path.read_bytes()
-        if path.suffix == ".parquet":
-            table = pq.ParquetFile(path).read()
-            yield name, repr((table.to_pydict(), table.schema.metadata)).encode()
-        elif path.suffix == ".gz":
-            yield name, gzip.decompress(path.read_bytes())
-        elif path.suffix == ".duckdb":
-            con = duckdb.connect(str(path), read_only=True)
-            for schema, table_name in con.execute(
-                "select schema_name, table_name from duckdb_tables()"  # views show files searched themselves
-            ).fetchall():
-                yield (
-                    f"{name} {schema}.{table_name}",
-                    repr(con.execute(f'select * from "{schema}"."{table_name}"').fetchall()).encode(),
-                )
-            con.close()
 
 
 def test_no_text_no_name_and_no_author_of_a_reply_is_in_any_file(sample_home: Home) -> None:

@@ -433,6 +433,8 @@ def observe_platform(
     store, today = workplace.store(), workplace.now().date()
     since = dt.date.fromisoformat(config.since) if config.since else None
     only = lost_accounts_due(store, platform) if config.only_lost else None
+    if only is not None and not only:
+        return []  # nobody of this platform is due
     moments = days_to_observe(place, store, platform, day or today, today)
     roster, policy = workplace.place().roster, workplace.policy()
     records = [

@@ -11,6 +11,7 @@ import datetime as dt
 import functools
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -289,7 +290,8 @@ def sample(folder: Path) -> None:
 
     write_world(folder)
     places = (SOURCE_LISTS / "sample.yml").read_text(encoding="utf-8")
-    (folder / "sources.yml").write_text(places.replace("sample: ", "path: "), encoding="utf-8")
+    # The social network of the sample answers questions and has no files: it stays in the program.
+    (folder / "sources.yml").write_text(re.sub(r"sample: (?=\w+/)", "path: ", places), encoding="utf-8")
     click.echo(f"wrote the sample world to {folder}; read it with --sources {folder / 'sources.yml'}")
 
 

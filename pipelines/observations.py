@@ -42,6 +42,7 @@ IN_PATH = ("platform", "observed_on", "pull_id")
 PULL_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 ROWS_AT_ONCE = 50_000
 ROW_GROUP_ROWS = 122_880
+MOST_REFUSED = 20  # so few refused rows never stop a pull, however small it is
 
 
 class ObservationError(Exception):
@@ -330,6 +331,7 @@ class PullWriter:
             self._flush(table)
         for file in self._files.values():
             file.close()
+        self._refuse_spoilt()
         hashes = {table: _sha256(self._staging / f"{table}.parquet") for table in TABLES}
         whole = hashlib.sha256("".join(hashes.values()).encode()).hexdigest()
         self.record = PullRecord(
@@ -353,6 +355,18 @@ class PullWriter:
         place.parent.mkdir(parents=True, exist_ok=True)
         self._staging.rename(place)
         _sync(place.parent)
+
+    def _refuse_spoilt(self) -> None:
+        """Stop a pull that refused more rows than the contract tolerates: its cursors must not move past them."""
+        for table, bad in self.refused.items():
+            tolerated = self._store.contracts[table].max_quarantine_percent
+            if bad > MOST_REFUSED and 100 * bad / (bad + self.rows[table]) > tolerated:
+                rules = ", ".join(f"{rule} {n}" for rule, n in sorted(self.quarantined[table].items()))
+                raise ObservationError(
+                    f"observation.{table} of {self.platform}: {bad} of {bad + self.rows[table]} rows break "
+                    f"critical rules ({rules}), more than the {tolerated:g} % that the contract tolerates; "
+                    f"nothing is stored. Compare the collector with what the platform answers now"
+                )
 
     def close(self) -> None:
         """Let go of everything that is still open."""
@@ -406,10 +420,12 @@ class PullWriter:
         pull_id = f"{self.started_at:%Y%m%dT%H%M%SZ}-00000000"
         frame = {"platform": self.platform, "observed_on": self.observed_on, "pull_id": pull_id}
         schema = _schema(contract, whole=True)
+        columns = {
+            c.name: [frame[c.name]] * len(rows) if c.name in frame else [row.get(c.name) for row in rows]
+            for c in contract.columns
+        }
         try:
-            return pa.Table.from_pydict(
-                {c.name: [{**frame, **row}.get(c.name) for row in rows] for c in contract.columns}, schema=schema
-            )
+            return pa.Table.from_pydict(columns, schema=schema)
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
             problem = f"{contract.table} of {self.platform}: a value is not of its column's type"
         raise ObservationError(f"{problem}; this is a fault of the collector, not of the platform")

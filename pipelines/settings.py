@@ -262,6 +262,9 @@ def _platform(name: str, given: _Platform, world: World, file: Path) -> Platform
             f"{file.name}: platform {name}: set the environment variable {', '.join(missing)}, or take it out of "
             f"tokens"
         )
+    if given.service and ("{host}" in given.service) != (name == "mastodon"):
+        where = "write {host} where an account's host belongs" if name == "mastodon" else "it has one host for all"
+        raise SettingsError(f"{file.name}: platform {name}: service {given.service!r} cannot be used: {where}")
     tokens = {host: os.environ[variable] for host, variable in given.tokens.items()}
     return PlatformPlace(
         is_sample=given.sample,

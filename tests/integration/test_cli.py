@@ -102,7 +102,7 @@ def test_the_executable_says_its_version_and_its_commands() -> None:
         ("world: live\nsources: {gss_changes: nowhere.csv}\n", "nothing found at nowhere.csv"),
         (
             "world: live\nsources: {gss_changes: {path: a, url: b}}\n",
-            "a place is one of path, url, sample or curated",
+            "a place is one of path, url, sample, curated or sparql",
         ),
         ("world: [live\n", "not a usable source list"),
         ("just a sentence\n", "not a usable source list"),

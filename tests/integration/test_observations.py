@@ -252,3 +252,15 @@ def test_a_killed_pull_leaves_nothing_visible_and_the_next_one_works(tmp_path: P
     write(store, post=[post("at://1")])
     assert len(rows_of(store, "post")) == 1
     assert not (tmp_path / ".staging" / "bluesky").exists()
+
+
+def test_a_pull_that_refuses_most_of_what_it_got_is_not_stored(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    spoilt = [post(f"at://{n}", likes=-1) for n in range(21)]
+    with pytest.raises(
+        ObservationError, match=r"post of bluesky: 21 of 22 rows break critical rules \(likes_range"
+    ):
+        write(store, post=[post("at://good"), *spoilt])
+    assert store.pulls() == []
+    write(store, post=[post("at://good"), *spoilt[:20]])
+    assert store.pulls()[0].refused == {"post": 20}

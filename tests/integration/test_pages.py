@@ -446,7 +446,7 @@ def test_a_row_of_another_width_than_the_contract_is_refused(
 
 
 def test_a_page_stays_small(page: str) -> None:
-    assert len(page.encode()) < 100_000
+    assert len(page.encode()) < 200_000  # ten datasets on one page, until each has its own
 
 
 def test_the_same_release_gives_the_same_bytes(

@@ -48,7 +48,7 @@ CANARY = "zzcanary7f3a"
 @pytest.fixture(scope="module")
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
-        for schema in ("source", "public"):
+        for schema in ("source", "observation", "public"):
             connection.execute(f"create schema {schema}")
         yield connection
 
@@ -316,7 +316,8 @@ def test_an_empty_table_breaks_its_minimum_and_nothing_else(con: duckdb.DuckDBPy
     for contract in SHIPPED.values():
         fill(con, contract, [])
     failed = {name: [r.rule for r in check_table(con, c).failures] for name, c in SHIPPED.items()}
-    assert failed == {name: ["row_count"] for name in SHIPPED}
+    # A pull may be empty: nobody need have posted.
+    assert failed == {name: [] if name.startswith("observation.") else ["row_count"] for name in SHIPPED}
 
 
 # --- every rule of every shipped contract can fail, and lets a good row pass --------------------------------
@@ -439,7 +440,7 @@ def test_every_rule_of_a_shipped_contract_catches_a_counter_example(
         assert count_broken(con, rule, contract) == 1, rule.name
 
 
-@every_shipped_contract
+@pytest.mark.parametrize("contract", [c for c in SHIPPED.values() if c.minimum_rows], ids=lambda c: c.table)
 def test_too_few_rows_and_repeated_keys_of_a_shipped_contract_are_caught(
     con: duckdb.DuckDBPyConnection, contract: Contract
 ) -> None:

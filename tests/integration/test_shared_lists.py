@@ -12,7 +12,7 @@ from pipelines.identity.platforms import PLATFORMS
 
 def test_every_list_of_platforms_is_the_one_that_handles_are_normalised_for() -> None:
     rows = duckdb.connect(":memory:").execute(PROJECT.queries["model.platform"].text).fetchall()
-    assert {platform for (platform,) in rows} == set(PLATFORMS)
+    assert {platform for platform, *_ in rows} == set(PLATFORMS)
     candidates = PROJECT.queries["clean.candidate_account"].text
     assert set(re.findall(r"'(\w+)' as platform", candidates)) == set(PLATFORMS)
     allowed = next(

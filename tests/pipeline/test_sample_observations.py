@@ -147,7 +147,9 @@ def test_engagement_grows_while_a_post_matures_and_is_then_left_alone(sample_hom
     )
     assert 3 <= max(row[0] for row in history) <= 6, "when first seen, and at most at each of five ages"
     assert any(row[3] > row[2] for row in history if row[2] is not None)
-    assert max(row[1] for row in history if row[0] > 1) < dt.timedelta(days=36)
+    late = [age for pulls, age, *_ in history if pulls > 1]
+    assert max(late) < dt.timedelta(days=60), "an account that was away is read again from where it was left"
+    assert sum(age < dt.timedelta(days=36) for age in late) > 0.9 * len(late)
 
 
 # --- each oddity where it belongs ---------------------------------------------------------------------------

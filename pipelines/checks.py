@@ -24,8 +24,11 @@ from pipelines.warehouse import fingerprint
 
 VERDICTS_DDL = """
 create schema if not exists quarantine;
-create table if not exists quarantine.verdicts (dataset varchar, question varchar, verdict varchar)
+create table if not exists quarantine.verdicts (dataset varchar, question varchar, verdict varchar);
+create table if not exists quarantine.good_rows (dataset varchar, suite varchar, row_hash ubigint)
 """
+UNSEEN = "quarantine.unseen"
+MANY_ROWS = 20_000  # a table of so many is judged by its new rows; fewer cost less than finding out which are new
 
 
 @dataclass(frozen=True)
@@ -72,42 +75,99 @@ def check_table(con: duckdb.DuckDBPyConnection, contract: Contract, minimum: Min
     """Run the contract's suite on its table, in DuckDB, over the connection that is open.
 
     A rule that cannot be evaluated counts as failed. The verdict is remembered in the warehouse: the same suite
-    on the same rows is not run again.
+    on the same rows is not run again, and of a large table only on rows that it has not seen.
     """
     specs = to_suite_spec(contract, minimum)
     try:
-        question = _question(con, contract, specs)
+        rows = fingerprint(con, contract.table)
     except duckdb.CatalogException:  # there is no such table, of which every rule will say so
-        return _run_suite(con, contract, specs)
+        return _run_suite(con, contract.table, specs)
     con.execute(VERDICTS_DDL)
+    suite = _hash(specs, duckdb.__version__, metadata.version("great-expectations"))
+    question = _hash(suite, rows)
     known = con.execute(
         "select verdict from quarantine.verdicts where dataset = ? and question = ?", [contract.table, question]
     ).fetchone()
     if known:
         return Verdict(contract.table, tuple(RuleResult(**result) for result in orjson.loads(known[0])))
-    verdict = _run_suite(con, contract, specs)
+    by_new_rows = _judge_new_rows(con, contract.table, specs, suite)
+    verdict = by_new_rows or _run_suite(con, contract.table, specs)
     con.execute("delete from quarantine.verdicts where dataset = ?", [contract.table])
     if not any(result.problem for result in verdict.results):
         said = orjson.dumps([asdict(result) for result in verdict.results]).decode()
         con.execute("insert into quarantine.verdicts values (?, ?, ?)", [contract.table, question, said])
+    if _is_clean(specs, verdict):
+        _remember_good_rows(con, contract.table, suite, is_new=by_new_rows is not None)
+    con.execute(f"drop table if exists {UNSEEN}")
     return verdict
 
 
-def _question(con: duckdb.DuckDBPyConnection, contract: Contract, specs: Sequence[ExpectationSpec]) -> str:
-    """What a verdict is about: the suite, the judges' versions, and the rows, as one hash."""
-    judges = (duckdb.__version__, metadata.version("great-expectations"))
-    return hashlib.sha256(repr((specs, fingerprint(con, contract.table), judges)).encode()).hexdigest()
+def _judge_new_rows(
+    con: duckdb.DuckDBPyConnection, table: str, specs: Sequence[ExpectationSpec], suite: str
+) -> Verdict | None:
+    """The verdict on a table of which most rows were found good before; None where it must be judged as a whole.
+
+    What a single row can break is asked of the rows that the same suite has not seen, the rest of the whole table.
+    A row that breaks a rule leads to a judgement of the whole, so that all such rows are counted.
+    """
+    if not _good_rows(con, table, suite):
+        return None
+    con.execute(
+        f"create or replace table {UNSEEN} as select * from {table} as t where hash(t) not in "
+        "(select row_hash from quarantine.good_rows where dataset = ? and suite = ?)",
+        [table, suite],
+    )
+    of_rows = [spec for spec in specs if spec.rule.per_row]
+    of_table = [spec for spec in specs if not spec.rule.per_row]
+    new = _run_suite(con, UNSEEN, of_rows)
+    if not _is_clean(of_rows, new):
+        return None
+    found = iter(new.results), iter(_run_suite(con, table, of_table).results)
+    return Verdict(table, tuple(next(found[0] if spec.rule.per_row else found[1]) for spec in specs))
 
 
-def _run_suite(con: duckdb.DuckDBPyConnection, contract: Contract, specs: Sequence[ExpectationSpec]) -> Verdict:
+def _good_rows(con: duckdb.DuckDBPyConnection, table: str, suite: str) -> int:
+    """How many rows of a table, gone ones too, are known to break no rule of a suite."""
+    row = con.execute(
+        "select count(*) from quarantine.good_rows where dataset = ? and suite = ?", [table, suite]
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _is_clean(specs: Sequence[ExpectationSpec], verdict: Verdict) -> bool:
+    """Whether no row breaks any rule, not even a rule that only warns or that tolerates some."""
+    found = zip(specs, verdict.results, strict=True)
+    return all(r.passed and not r.broken and not r.problem for spec, r in found if spec.rule.per_row)
+
+
+def _remember_good_rows(con: duckdb.DuckDBPyConnection, table: str, suite: str, *, is_new: bool) -> None:
+    """Remember the hashes of a clean table's rows: `is_new` where only those in `UNSEEN` are not known yet.
+
+    Rows that are gone stay remembered until they are as many as those that are there.
+    """
+    row = con.execute(f"select count(*) from {table}").fetchone()
+    size = int(row[0]) if row else 0
+    if is_new and _good_rows(con, table, suite) <= 2 * size:
+        con.execute(f"insert into quarantine.good_rows select ?, ?, hash(t) from {UNSEEN} as t", [table, suite])
+        return
+    con.execute("delete from quarantine.good_rows where dataset = ?", [table])
+    if size >= MANY_ROWS:
+        con.execute(f"insert into quarantine.good_rows select ?, ?, hash(t) from {table} as t", [table, suite])
+
+
+def _hash(*said: object) -> str:
+    return hashlib.sha256(repr(said).encode()).hexdigest()
+
+
+def _run_suite(con: duckdb.DuckDBPyConnection, table: str, specs: Sequence[ExpectationSpec]) -> Verdict:
     gx, context = _great_expectations()
     source = context.data_sources.add_duckdb_connection(
-        contract.table, connection_string="duckdb:///:memory:", kwargs=_engine_arguments(con)
+        table, connection_string="duckdb:///:memory:", kwargs=_engine_arguments(con)
     )
-    asset = source.add_query_asset(contract.name, query=f"select * from {contract.table}")
+    asset = source.add_query_asset(table.split(".")[1], query=f"select * from {table}")
     batch = asset.add_batch_definition_whole_table("all").get_batch()
     suite = gx.ExpectationSuite(
-        name=contract.table,
+        name=table,
         expectations=[
             getattr(gx.expectations, spec.expectation)(
                 **spec.arguments, severity=spec.severity, meta={"place": place}
@@ -119,10 +179,10 @@ def _run_suite(con: duckdb.DuckDBPyConnection, contract: Contract, specs: Sequen
         outcome = batch.validate(suite, result_format={"result_format": "BASIC", "partial_unexpected_count": 0})
     finally:
         source.get_execution_engine().close()
-        context.data_sources.delete(contract.table)
+        context.data_sources.delete(table)
     # Results may come back in another order than the suite's, so each expectation carries its place.
     raw = {result.expectation_config.meta["place"]: result for result in outcome.results}
-    return Verdict(contract.table, tuple(_result(spec, raw[place]) for place, spec in enumerate(specs)))
+    return Verdict(table, tuple(_result(spec, raw[place]) for place, spec in enumerate(specs)))
 
 
 def _result(spec: ExpectationSpec, raw: Any) -> RuleResult:

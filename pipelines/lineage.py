@@ -28,7 +28,7 @@ MAY_READ = {
 
 
 NEWEST = re.compile(r"-- newest per ([a-z_]+(?:, [a-z_]+)*) by ([a-z_]+(?:, [a-z_]+)*)[.]?")
-REBUILT = re.compile(r"-- rebuilt by ([a-z_]+)[.]?")
+REBUILT = re.compile(r"-- rebuilt by ([a-z_]+)(?:, ([a-z_]+))?[.]?")
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,13 @@ class Newest:
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """A table whose rows of one value of `column` follow from the rows of that value in what it reads."""
+    """A table whose rows of one value of `column`, a day, follow from the rows of that value in what it reads.
+
+    With `within`, a text, the rows of one pair of values follow from the rows of that pair.
+    """
 
     column: str
+    within: str | None = None
 
 
 class SqlError(Exception):
@@ -82,7 +86,7 @@ class Query:
         if match := NEWEST.fullmatch(line):
             return Newest(tuple(match.group(1).split(", ")), tuple(match.group(2).split(", ")))
         if match := REBUILT.fullmatch(line):
-            return Rebuilt(match.group(1))
+            return Rebuilt(match.group(1), match.group(2))
         if line.startswith(("-- newest", "-- rebuilt")):
             raise SqlError(f"{self.path}: the second line must be `-- newest per … by …` or `-- rebuilt by …`")
         return None

@@ -7,8 +7,9 @@ model against that.
 
 - A plain table is built as a whole when something it reads, its SQL or its contract changed; else it stands.
 - `-- newest per <key> by <order>` merges the pulls that it has not seen yet.
-- `-- rebuilt by <column>` replaces the rows of those values of the column whose inputs changed. A table it reads
-  that has that column is compared value by value, any other as a whole.
+- `-- rebuilt by <day>` replaces the rows of those days whose inputs changed, `-- rebuilt by <day>, <text>` those
+  of pairs of values. What changed in a table that has the column is known value by value: where such a table is
+  built, the values whose rows are other than before are noted. Any other table counts as a whole.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import duckdb
 
@@ -43,15 +46,20 @@ create table if not exists state.built (
   table_name varchar, recipe varchar, inputs varchar, version varchar, result varchar
 );
 create table if not exists state.merged (table_name varchar, pull_key varchar);
-create table if not exists state.change (table_name varchar, column_name varchar, value date, serial bigint);
+create table if not exists state.changed (
+  table_name varchar, column_name varchar, value date, within_name varchar, within varchar, serial bigint
+);
 create table if not exists state.traced (question varchar, answer varchar);
-create table if not exists state.part (table_name varchar, input varchar, value date, print varchar);
+create table if not exists state.seen (table_name varchar, input varchar, serial bigint);
 """
+MANY_PLACES = 40  # from so many on, a day is rebuilt as a whole
+
+Cell = tuple[dt.date, str | None]  # a day, and a place in it, or all of it
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All that the building of a table depends on besides the warehouse.
+    """All that the building of a table depends on besides the warehouse; pulls that come later are not seen.
 
     `recipe` is the hash of contracts' and functions' texts that the result follows from; `queries` are all of the
     project, to know which inputs change in which way.
@@ -60,6 +68,16 @@ class Plan:
     queries: Mapping[str, Query]
     recipe: Callable[[Query, Contract | None], str]
     store: ObservationStore
+
+    @cached_property
+    def pulls(self) -> dict[str, PullRecord]:
+        """Every pull by its key, as they were when they were first asked for."""
+        return {pull.key: pull for pull in self.store.pulls()}
+
+    @cached_property
+    def pulls_hash(self) -> str:
+        """What changes whenever any pull does."""
+        return _hash(list(self.pulls))
 
 
 def refresh(con: duckdb.DuckDBPyConnection, plan: Plan, query: Query, contract: Contract | None) -> TableResult:
@@ -80,27 +98,32 @@ def refresh(con: duckdb.DuckDBPyConnection, plan: Plan, query: Query, contract: 
 
 
 def show_observations(
-    con: duckdb.DuckDBPyConnection, store: ObservationStore, table: str, check: Callable[[], Verdict]
+    con: duckdb.DuckDBPyConnection,
+    store: ObservationStore,
+    table: str,
+    check: Callable[[], Verdict],
+    known: Mapping[str, PullRecord] | None = None,
 ) -> tuple[TableResult, Verdict]:
     """Make `observation.<table>` show all rows of all pulls; `check` judges those of pulls that are new.
 
-    What the pulls refused is shown as `quarantine.observation__<table>` and noted as issues.
+    What the pulls refused is shown as `quarantine.observation__<table>` and noted as issues. `known` are all pulls
+    by their keys, where the caller has read them already.
     """
     con.execute(STATE_DDL)
     started = time.perf_counter()
     contract = store.contracts[table]
-    pulls = {pull.key: pull for pull in store.pulls()}
-    rows = con.execute("select pull_key from state.merged where table_name = ?", [contract.table]).fetchall()
-    judged = {key for (key,) in rows}
+    pulls = {pull.key: pull for pull in store.pulls()} if known is None else known
+    judged = _merged(con, contract.table)
     new = [pull for key, pull in pulls.items() if key not in judged]
-    _show(con, store, contract.table, new)
-    verdict = check() if new else Verdict(contract.table, ())
+    verdict = Verdict(contract.table, ())
+    if new:
+        _show(con, store, contract.table, new)
+        verdict = check()
     _show(con, store, contract.table, None)
-    refused = store.query(table, quarantine=True)
+    refused = store.query(table, [pull for pull in pulls.values() if pull.refused.get(table)], quarantine=True)
     con.execute(f"create or replace view quarantine.observation__{table} as {refused}")
     if not verdict.failures:
-        con.execute("delete from state.merged where table_name = ?", [contract.table])
-        con.execute("insert into state.merged select ?, unnest(?::varchar[])", [contract.table, sorted(pulls)])
+        _note_merged(con, contract.table, judged, set(pulls))
     quarantined = _note_refused(con, contract, pulls.values())
     good = sum(pull.rows[table] for pull in pulls.values())
     bad = sum(pull.refused.get(table, 0) for pull in pulls.values())
@@ -157,14 +180,56 @@ def _note_refused(
 
 
 def _whole(con: duckdb.DuckDBPyConnection, plan: Plan, query: Query, contract: Contract | None) -> TableResult:
+    """Build everything; where other tables follow this one by day, note the days whose rows are not as before."""
     recipe = plan.recipe(query, contract)
     inputs = _hash(sorted((table, _version(con, plan, table)) for table in query.reads))
     if stands := _standing(con, query.table, recipe, inputs):
         return stands
-    _forget(con, query.table)
-    result = build_table(con, query.table, query.text, query.grain, contract)
-    _remember(con, result, recipe, inputs, fingerprint(con, query.table))
+    watched = _watched(con, plan, query)
+    known = _known(con, query.table)
+    if not watched or known is None or known[0] != recipe or ":" not in known[2]:
+        _forget(con, query.table)
+        result = build_table(con, query.table, query.text, query.grain, contract)
+        found = _watched(con, plan, query)
+        _remember(con, result, recipe, inputs, _next_version(None) if found else fingerprint(con, query.table))
+        return result
+    con.execute("begin")
+    con.execute(f"create or replace temp table fresh as {query.text}")
+    changed = {way: _cells_that_differ(con, query.table, way) for way in watched}
+    version = known[2]
+    if any(changed.values()):
+        version = _next_version(known)
+        for way, cells in changed.items():
+            _note_changes(con, query.table, way, cells, version)
+        _take_over(con, query.table, watched[0], changed[watched[0]])
+    con.execute("drop table fresh")
+    size = _count(con, query.table)
+    result = TableResult(query.table, size, size, 0.0)
+    _remember(con, result, recipe, inputs, version)
+    con.execute("commit")
     return result
+
+
+def _cells_that_differ(con: duckdb.DuckDBPyConnection, table: str, way: Rebuilt) -> list[Cell]:
+    """The values of a column, or pairs of values, whose rows in `fresh` are others than in the table."""
+    cell = f"{way.column} as value, {way.within or 'cast(null as varchar)'} as within"
+    prints = " union all ".join(
+        f"select {cell}, {sign} * (hash(t) // 3)::hugeint as print, {sign} as size from {rows} as t"
+        for rows, sign in (("fresh", 1), (table, -1))
+    )
+    return con.execute(
+        f"select value, within from ({prints}) group by value, within having sum(print) <> 0 or sum(size) <> 0"
+    ).fetchall()
+
+
+def _take_over(con: duckdb.DuckDBPyConnection, table: str, way: Rebuilt, cells: Sequence[Cell]) -> None:
+    """Put the rows of `fresh` in some cells in the place of the table's; all rows that differ are in them."""
+    days = {day for day, _ in cells}
+    rows = "true"
+    if None not in days:
+        rows = " or ".join(f"({part.predicate()})" for part in _parts(way, cells))
+    con.execute(f"delete from {table} where {rows}")
+    con.execute(f"insert into {table} select * from fresh where {rows}")
 
 
 # --- newest row per key -------------------------------------------------------------------------------------
@@ -175,9 +240,7 @@ def _newest(con: duckdb.DuckDBPyConnection, plan: Plan, query: Query, way: Newes
     source = _observation_of(query)
     recipe = plan.recipe(query, None)
     others = _hash(sorted((t, _version(con, plan, t)) for t in query.reads if not t.startswith("observation.")))
-    pulls = {pull.key: pull for pull in plan.store.pulls()}
-    rows = con.execute("select pull_key from state.merged where table_name = ?", [query.table]).fetchall()
-    merged = {key for (key,) in rows}
+    pulls, merged = plan.pulls, _merged(con, query.table)
     known = _known(con, query.table)
     is_whole = known is None or (known[0], known[1]) != (recipe, others) or not merged <= set(pulls)
     new = [pull for key, pull in pulls.items() if is_whole or key not in merged]
@@ -188,15 +251,14 @@ def _newest(con: duckdb.DuckDBPyConnection, plan: Plan, query: Query, way: Newes
         _forget(con, query.table)
         con.execute(f"create or replace table {query.table} as {query.text}\norder by {way.key[0]}")
         con.execute(f"comment on table {query.table} is {quote(query.grain)}")
-        version = f"{uuid.uuid4().hex}:0"
+        version = _next_version(None)
     else:
         _show(con, plan.store, source, new)
         con.execute(f"create or replace temp table fresh as {query.text}")
         _show(con, plan.store, source, None)
-        serial = _merge(con, query.table, way, _watched(plan, query.table))
-        version = f"{(known or ('', '', ''))[2].split(':')[0]}:{serial}"
-    con.execute("delete from state.merged where table_name = ?", [query.table])
-    con.execute("insert into state.merged select ?, unnest(?::varchar[])", [query.table, sorted(pulls)])
+        version = _next_version(known)
+        _merge(con, query.table, way, _watched(con, plan, query), version)
+    _note_merged(con, query.table, _merged(con, query.table), set(pulls))
     size = _count(con, query.table)
     result = TableResult(query.table, size, size, 0.0, state="built" if is_whole else "updated")
     _remember(con, result, recipe, others, version)
@@ -204,22 +266,30 @@ def _newest(con: duckdb.DuckDBPyConnection, plan: Plan, query: Query, way: Newes
     return result
 
 
-def _merge(con: duckdb.DuckDBPyConnection, table: str, way: Newest, watched: Iterable[str]) -> int:
-    """Put the rows of `fresh` that are later in the place of those that they are later than."""
+def _merge(
+    con: duckdb.DuckDBPyConnection, table: str, way: Newest, watched: Sequence[Rebuilt], version: str
+) -> None:
+    """Put the rows of `fresh` that are later in the place of those that they are later than.
+
+    The table is searched once, and what is found is held beside it.
+    """
     same = " and ".join(f"old.{c} = fresh.{c}" for c in way.key)
     is_later = f"({', '.join(f'fresh.{c}' for c in way.order)}) > ({', '.join(f'old.{c}' for c in way.order)})"
-    con.execute(f"delete from fresh using {table} as old where {same} and not {is_later}")
-    changed = {
-        column: con.execute(
-            f"select distinct value from (select {column} as value from fresh union all "
-            f"select old.{column} from {table} as old join fresh on {same}) where value is not null"
-        ).fetchall()
-        for column in watched
-    }
-    con.execute(f"delete from {table} as old using fresh where {same}")
+    followed = [column for way in watched for column in (way.column, way.within) if column]
+    needed = ", ".join(dict.fromkeys(f"old.{c}" for c in (*way.key, *way.order, *followed)))
+    con.execute(
+        f"create or replace temp table stale as select old.rowid as place, {needed} "
+        f"from {table} as old semi join fresh on {same}"
+    )
+    con.execute(f"delete from fresh using stale as old where {same} and not {is_later}")
+    con.execute(f"delete from stale as old where not exists (select 1 from fresh where {same})")
+    for other in watched:
+        cell = f"{other.column} as value, {other.within or 'cast(null as varchar)'} as within"
+        cells = con.execute(f"select {cell} from fresh union select {cell} from stale").fetchall()
+        _note_changes(con, table, other, cells, version)
+    con.execute(f"delete from {table} where rowid in (select place from stale)")
     con.execute(f"insert into {table} by name select * from fresh")
-    con.execute("drop table fresh")
-    return _note_changes(con, table, {column: [v for (v,) in values] for column, values in changed.items()})
+    con.execute("drop table fresh; drop table stale")
 
 
 def _show(
@@ -243,100 +313,127 @@ def _rebuilt(
 ) -> TableResult:
     """Replace the rows of those values of the column whose inputs changed; all where anything else did."""
     recipe = plan.recipe(query, contract)
-    logged, compared, whole = _kinds_of_inputs(con, plan, query, way.column)
-    inputs = _hash(
-        [
-            sorted((table, _version(con, plan, table)) for table in whole),
-            sorted((table, _version(con, plan, table).split(":")[0]) for table in logged),
-            sorted(compared),
-        ]
-    )
-    prints = {table: _prints(con, table, way.column) for table in compared}
+    versions = {table: _version(con, plan, table) for table in sorted(query.reads)}
+    followed = {t: v.split(":") for t, v in versions.items() if _is_followed(con, plan, t, way)}
+    inputs = _hash([(t, followed[t][0] if t in followed else v) for t, v in versions.items()])
+    serials = {table: int(serial) for table, (_, serial) in followed.items()}
     known = _known(con, query.table)
-    serials = {table: int(_version(con, plan, table).split(":")[1]) for table in logged}
-    if known is None or (known[0], known[1]) != (recipe, inputs):
+    if known is None or known[:2] != (recipe, inputs):
         _forget(con, query.table)
         result = build_table(con, query.table, query.text, query.grain, contract)
-        version = f"{uuid.uuid4().hex}:0"
+        version = _next_version(None)
+        con.execute("begin")
     else:
-        touched = _touched(con, query.table, way.column, serials, prints)
+        touched = _touched(con, query.table, way, serials)
         if not touched:
             return _as_it_stands(con, query.table)
-        con.execute("begin")
-        result = build_part(con, query.table, query.text, way.column, touched, contract)
-        serial = _note_changes(con, query.table, {way.column: touched})
-        version = f"{known[2].split(':')[0]}:{serial}"
-        con.execute("commit")
+        version = _next_version(known)
+        con.execute("begin; create schema part")
+        for part in _parts(way, touched):
+            text = _cut(con, query, way, part, sorted(serials))
+            result = build_part(con, query.table, text, part.predicate(), contract)
+        con.execute("drop schema part cascade")
+        for other in _watched(con, plan, query):
+            _note_changes(con, query.table, other, touched, version)
     _remember(con, result, recipe, inputs, version)
-    _remember_inputs(con, query.table, serials, prints)
+    con.execute("delete from state.seen where table_name = ?", [query.table])
+    con.execute(
+        "insert into state.seen select ?, unnest(?::varchar[]), unnest(?::bigint[])",
+        [query.table, list(serials), list(serials.values())],
+    )
+    con.execute("commit")
     return result
 
 
-def _kinds_of_inputs(
-    con: duckdb.DuckDBPyConnection, plan: Plan, query: Query, column: str
-) -> tuple[list[str], list[str], list[str]]:
-    """Inputs whose changes are logged by value, those compared value by value, and those compared as a whole."""
-    logged, compared, whole = [], [], []
-    for table in sorted(query.reads):
-        if not _has_column(con, table, column):
-            whole.append(table)
-        elif table in plan.queries and plan.queries[table].refresh:
-            logged.append(table)
-        else:
-            compared.append(table)
-    return logged, compared, whole
-
-
-def _touched(
-    con: duckdb.DuckDBPyConnection,
-    table: str,
-    column: str,
-    serials: Mapping[str, int],
-    prints: Mapping[str, Mapping[dt.date, str]],
-) -> list[dt.date]:
-    touched: set[dt.date] = set()
+def _touched(con: duckdb.DuckDBPyConnection, table: str, way: Rebuilt, serials: Mapping[str, int]) -> set[Cell]:
+    """The cells that changed in what a table reads since it was last brought up to date."""
+    seen = dict(con.execute("select input, serial from state.seen where table_name = ?", [table]).fetchall())
+    touched: set[Cell] = set()
     for upstream in serials:
-        seen = con.execute(
-            "select print from state.part where table_name = ? and input = ? and value is null", [table, upstream]
-        ).fetchone()
-        rows = con.execute(
-            "select distinct value from state.change where table_name = ? and column_name = ? and serial > ?",
-            [upstream, column, int(seen[0]) if seen else -1],
-        ).fetchall()
-        touched |= {value for (value,) in rows}
-    for upstream, now in prints.items():
-        before = dict(
+        touched |= set(
             con.execute(
-                "select value, print from state.part where table_name = ? and input = ? and value is not null",
-                [table, upstream],
+                "select distinct value, case when within_name = ? then within end from state.changed "
+                "where table_name = ? and column_name = ? and serial > ?",
+                [way.within, upstream, way.column, seen.get(upstream, -1)],
             ).fetchall()
         )
-        touched |= {value for value in {*before, *now} if before.get(value) != now.get(value)}
-    return sorted(touched)
+    return touched
 
 
-def _remember_inputs(
-    con: duckdb.DuckDBPyConnection,
-    table: str,
-    serials: Mapping[str, int],
-    prints: Mapping[str, Mapping[dt.date, str]],
-) -> None:
-    con.execute("delete from state.part where table_name = ?", [table])
-    for upstream, serial in serials.items():
-        con.execute("insert into state.part values (?, ?, null, ?)", [table, upstream, str(serial)])
-    for upstream, found in prints.items():
-        con.execute(
-            "insert into state.part select ?, ?, unnest(?::date[]), unnest(?::varchar[])",
-            [table, upstream, list(found), list(found.values())],
-        )
+@dataclass(frozen=True)
+class _Part:
+    """Some days of a table, or some places in them."""
+
+    way: Rebuilt
+    days: Sequence[dt.date]
+    places: Sequence[str] = ()
+
+    def predicate(self, *, has_places: bool = True) -> str:
+        """What holds for its rows; without the places, for the rows of all of them."""
+        # The quarantine holds texts, so the column is cast; on a day the cast costs nothing.
+        listed = ", ".join(f"date {quote(str(day))}" for day in self.days)
+        days = f'cast("{self.way.column}" as date) in ({listed})'
+        if not self.places or not has_places:
+            return days
+        return f"{days} and {self.way.within} in ({', '.join(quote(place) for place in self.places)})"
 
 
-def _prints(con: duckdb.DuckDBPyConnection, table: str, column: str) -> dict[dt.date, str]:
-    rows = con.execute(
-        f"select {column}, concat_ws(' ', count(*), bit_xor(hash(t)), sum(hash(t) // 3)) from {table} as t "
-        f"where {column} is not null group by {column}"
-    ).fetchall()
-    return dict(rows)
+def _parts(way: Rebuilt, touched: Iterable[Cell]) -> list[_Part]:
+    """What holds all cells and not much more: whole days, then a few places in further days."""
+    places: dict[dt.date, set[str]] = {}
+    whole: set[dt.date] = set()
+    for day, place in touched:
+        if place is None:
+            whole.add(day)
+        else:
+            places.setdefault(day, set()).add(place)
+    whole |= {day for day, found in places.items() if len(found) >= MANY_PLACES}
+    rest = {day: found for day, found in places.items() if day not in whole}
+    parts = [_Part(way, sorted(whole))] if whole else []
+    if rest:
+        parts.append(_Part(way, sorted(rest), sorted(set().union(*rest.values()))))
+    return parts
+
+
+def _cut(con: duckdb.DuckDBPyConnection, query: Query, way: Rebuilt, part: _Part, followed: Sequence[str]) -> str:
+    """The query over those rows of its inputs that a part follows from.
+
+    A predicate on the result alone would not reach the far side of a left join.
+    """
+    text = query.text
+    names = [table.split(".")[1] for table in followed]
+    for table, name in zip(followed, names, strict=True):
+        if names.count(name) == 1:
+            has_places = way.within is not None and _has_column(con, table, way.within)
+            held = part.predicate(has_places=has_places)
+            con.execute(f"create or replace view part.{name} as select * from {table} where {held}")
+            text = re.sub(rf"(?<![\w.]){re.escape(table)}(?![\w.])", f"part.{name}", text)
+    return text
+
+
+def _is_followed(con: duckdb.DuckDBPyConnection, plan: Plan, table: str, way: Rebuilt) -> bool:
+    """Whether the changes of a table are noted by the column that another one is rebuilt by."""
+    query, known = plan.queries.get(table), _known(con, table)
+    return query is not None and known is not None and ":" in known[2] and _may_be_followed(con, query, way)
+
+
+def _watched(con: duckdb.DuckDBPyConnection, plan: Plan, query: Query) -> list[Rebuilt]:
+    """By which columns of a table others follow its changes; `within` only where the table has that column too."""
+    found = set()
+    for other in plan.queries.values():
+        way = other.refresh
+        if query.table in other.reads and isinstance(way, Rebuilt) and _may_be_followed(con, query, way):
+            is_finer = way.within is not None and _has_column(con, query.table, way.within)
+            found.add(way if is_finer else Rebuilt(way.column))
+    return sorted(found, key=lambda way: (way.column, way.within or ""))
+
+
+def _may_be_followed(con: duckdb.DuckDBPyConnection, query: Query, way: Rebuilt) -> bool:
+    """Whether a table can tell which values of a column changed in it."""
+    if isinstance(query.refresh, Rebuilt):
+        return query.refresh.column == way.column
+    is_noted = query.refresh is not None or query.layer != "public"
+    return is_noted and _has_column(con, query.table, way.column)
 
 
 # --- memory -------------------------------------------------------------------------------------------------
@@ -345,7 +442,7 @@ def _prints(con: duckdb.DuckDBPyConnection, table: str, column: str) -> dict[dt.
 def _version(con: duckdb.DuckDBPyConnection, plan: Plan, table: str) -> str:
     """What changes whenever a table's content does."""
     if table.startswith("observation."):
-        return _hash([pull.key for pull in plan.store.pulls()])
+        return plan.pulls_hash
     if table in plan.queries and (known := _known(con, table)):
         return known[2]
     return fingerprint(con, table)
@@ -383,54 +480,72 @@ def _remember(con: duckdb.DuckDBPyConnection, result: TableResult, recipe: str, 
     con.execute("insert into state.built values (?, ?, ?, ?, ?)", [result.table, recipe, inputs, version, said])
 
 
+def _merged(con: duckdb.DuckDBPyConnection, table: str) -> set[str]:
+    """The pulls that a table holds."""
+    rows = con.execute("select pull_key from state.merged where table_name = ?", [table]).fetchall()
+    return {key for (key,) in rows}
+
+
+def _note_merged(con: duckdb.DuckDBPyConnection, table: str, before: set[str], now: set[str]) -> None:
+    """Note which pulls a table holds now."""
+    if before - now:
+        con.execute(
+            "delete from state.merged where table_name = ? and list_contains(?::varchar[], pull_key)",
+            [table, sorted(before - now)],
+        )
+    con.execute("insert into state.merged select ?, unnest(?::varchar[])", [table, sorted(now - before)])
+
+
 def _forget(con: duckdb.DuckDBPyConnection, table: str) -> None:
     """Forget how a table was built before it is touched, so that a run that is killed builds it again."""
-    for memory in ("built", "merged", "part", "change"):
+    for memory in ("built", "merged", "seen", "changed"):
         con.execute(f"delete from state.{memory} where table_name = ?", [table])
 
 
-def _watched(plan: Plan, table: str) -> list[str]:
-    """The columns by which other tables follow a table's changes."""
-    ways = [query.refresh for query in plan.queries.values() if table in query.reads]
-    return sorted({way.column for way in ways if isinstance(way, Rebuilt)})
+def _next_version(known: tuple[str, str, str] | None) -> str:
+    """The version of a table whose changes are noted: since when it grows, and a number that counts up."""
+    if known is None:
+        return f"{uuid.uuid4().hex}:0"
+    since, serial = known[2].split(":")
+    return f"{since}:{int(serial) + 1}"
 
 
-def _note_changes(con: duckdb.DuckDBPyConnection, table: str, changed: Mapping[str, Sequence[dt.date]]) -> int:
-    row = con.execute(
-        "select coalesce(max(serial), 0) + 1 from state.change where table_name = ?", [table]
-    ).fetchone()
-    serial = int(row[0]) if row else 1
-    for column, values in changed.items():
-        con.execute(
-            "delete from state.change "
-            "where table_name = ? and column_name = ? and list_contains(?::date[], value)",
-            [table, column, list(values)],
-        )
-        con.execute(
-            "insert into state.change select ?, ?, unnest(?::date[]), ?", [table, column, list(values), serial]
-        )
-    return serial
+def _note_changes(
+    con: duckdb.DuckDBPyConnection, table: str, way: Rebuilt, cells: Iterable[Cell], version: str
+) -> None:
+    """Note which cells of a table changed with its version; of each cell the last time is enough."""
+    found = [(value, place) for value, place in cells if value is not None]
+    con.execute(
+        "create or replace temp table cells as select unnest(?::date[]) as value, unnest(?::varchar[]) as within",
+        [[value for value, _ in found], [place for _, place in found]],
+    )
+    con.execute(
+        "delete from state.changed as old using cells where old.table_name = ? and old.column_name = ? "
+        "and old.within_name is not distinct from ? "
+        "and old.value = cells.value and old.within is not distinct from cells.within",
+        [table, way.column, way.within],
+    )
+    con.execute(
+        "insert into state.changed select distinct ?, ?, value, ?, within, ? from cells",
+        [table, way.column, way.within, int(version.split(":")[1])],
+    )
+    con.execute("drop table cells")
 
 
 def _exists(con: duckdb.DuckDBPyConnection, table: str) -> bool:
-    schema, name = table.split(".")
-    return (
-        con.execute(
-            "select 1 from duckdb_tables() where schema_name = ? and table_name = ?", [schema, name]
-        ).fetchone()
-        is not None
-    )
+    return bool(_columns(con, table))
 
 
 def _has_column(con: duckdb.DuckDBPyConnection, table: str, column: str) -> bool:
-    schema, name = table.split(".")
-    return (
-        con.execute(
-            "select 1 from duckdb_columns() where schema_name = ? and table_name = ? and column_name = ?",
-            [schema, name, column],
-        ).fetchone()
-        is not None
-    )
+    return column in _columns(con, table)
+
+
+def _columns(con: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+    """The columns of a table, none if there is no such table; the catalogue's own tables are slower to ask."""
+    try:
+        return [column[0] for column in con.execute(f"select * from {table} limit 0").description or ()]
+    except duckdb.CatalogException:
+        return []
 
 
 def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:

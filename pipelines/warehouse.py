@@ -198,31 +198,25 @@ def build_table(
 
 
 def build_part(
-    con: duckdb.DuckDBPyConnection,
-    table: str,
-    sql: str,
-    column: str,
-    values: Sequence[Any],
-    contract: Contract | None = None,
+    con: duckdb.DuckDBPyConnection, table: str, sql: str, part: str, contract: Contract | None = None
 ) -> TableResult:
-    """Build those rows of a table whose `column`, a day, has one of `values`, and put them in place of the old.
+    """Build those rows of a table for which the predicate `part` holds, and put them in place of the old.
 
-    Runs within the caller's transaction. Errors: as `build_table`.
+    It must hold for the quarantine's texts as for the table's values. Runs within the caller's transaction.
+    Errors: as `build_table`.
     """
     started = time.perf_counter()
-    # The quarantine holds texts, so the column is cast; on a day the cast costs nothing.
-    within = f'cast("{column}" as date) in ({", ".join(f"date {quote(str(value))}" for value in values)})'
-    part = f"select * from (\n{sql}\n) as whole where {within}"
+    rows = f"select * from (\n{sql}\n) as whole where {part}"
     if contract is None:
-        con.execute(f"create or replace temp table part as {part}")
-        con.execute(f"delete from {table} where {within}")
+        con.execute(f"create or replace temp table part as {rows}")
+        con.execute(f"delete from {table} where {part}")
         con.execute(f"insert into {table} by name select * from part")
         con.execute("drop table part")
-        rows = _count(con, table)
-        return TableResult(table, rows, rows, time.perf_counter() - started, state="updated")
+        size = _count(con, table)
+        return TableResult(table, size, size, time.perf_counter() - started, state="updated")
     typed = ", ".join(f'cast("{c.name}" as {c.sql_type}) as "{c.name}"' for c in contract.columns)
-    con.execute(f"create or replace temp table staged as select {typed} from ({part})")
-    return _split(con, contract, _texts(contract), "us", started, within)
+    con.execute(f"create or replace temp table staged as select {typed} from ({rows})")
+    return _split(con, contract, _texts(contract), "us", started, part)
 
 
 def _texts(contract: Contract) -> list[str]:

@@ -18,7 +18,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from pipelines.measures.values import Floats, Integers, read_amounts, read_numbers
 
-JITTERS: Final = 200
+MOST_JITTERS: Final = 100
+LEAST_JITTERS: Final = 20
+_JITTERED: Final = 2_500  # values in all, as long as these bounds let them be
 SEED: Final = 19_850_301  # the paper's year and month; any fixed number would do
 TABLE: Final = Path(__file__).with_name("dip_table.csv")
 _SMALLEST_N: Final = 4  # with three values or fewer the dip is 1/(2n) whatever they are
@@ -95,7 +97,7 @@ def dip_p_value(statistic: float, n: int) -> float:
 
 
 def dip_on_log_counts(
-    counts: ArrayLike, jitters: int = JITTERS, seed: int = SEED, spread: Spread = "count"
+    counts: ArrayLike, jitters: int | None = None, seed: int = SEED, spread: Spread = "count"
 ) -> Dip | None:
     """Dip of counts on a logarithmic scale, with their ties broken at random: log1p(count + U(0, 1)).
 
@@ -103,6 +105,7 @@ def dip_on_log_counts(
     samples of 52 from a Poisson distribution with mean 4 seem bimodal. So each count is moved by a uniform random
     amount, `jitters` times over, and the mean of the dips is given with the p-value of that mean, read as if it
     were one dip. The mean varies less than one dip does, so chance alone passes 5 % in fewer than one in 20.
+    Without `jitters`, `jitters_for` says how many.
 
     `spread` says on which scale the amount is uniform. "count" is the formula above. "log" spreads evenly between
     log(1 + count) and log(2 + count); it differs only in groups of many thousand accounts that post little, where
@@ -112,12 +115,22 @@ def dip_on_log_counts(
     The same counts give the same numbers in any order. None without counts.
     """
     ordered = np.sort(read_amounts(counts, "dip"))
-    if ordered.size == 0 or jitters < 1:
+    times = jitters_for(ordered.size) if jitters is None else jitters
+    if ordered.size == 0 or times < 1:
         return None
     random = np.random.Generator(np.random.PCG64(seed))
-    dips = [dip_of_sorted(np.sort(_jittered(ordered, random, spread))) for _ in range(jitters)]
+    dips = [dip_of_sorted(np.sort(_jittered(ordered, random, spread))) for _ in range(times)]
     mean = float(np.mean([found for found in dips if found is not None]))
     return Dip(mean, dip_p_value(mean, ordered.size))
+
+
+def jitters_for(n: int) -> int:
+    """How often counts are jittered: 100 times where there are few, 20 times where there are many.
+
+    What chance then leaves in the mean of the dips is below a thirtieth of 1 / (4 sqrt(n)), which is about what
+    another sample of accounts would change (docs/methods-measures.md).
+    """
+    return max(LEAST_JITTERS, min(MOST_JITTERS, _JITTERED // max(n, 1)))
 
 
 def _jittered(ordered: Floats, random: np.random.Generator, spread: Spread) -> Floats:

@@ -6,9 +6,9 @@ select
   owner.handle,
   owner.authority_code,
   owner.owner_kind,
-  coalesce(known.account_id, named.account_id) as account_id,
-  coalesce(known.outcome, named.outcome, asked.outcome) as outcome,
-  coalesce(known.last_day, named.last_day) + 1 as last_observed_on
+  reading.account_id,
+  coalesce(reading.outcome, asked.outcome) as outcome,
+  reading.last_day + 1 as last_observed_on
 from model.account_owner as owner
 join model.platform as platform on platform.platform = owner.platform
 left join model.account_reading as known
@@ -17,10 +17,9 @@ left join model.account_reading as known
 left join model.account_identity as identity
   on identity.platform = owner.platform
   and identity.handle = owner.handle
-left join model.account_reading as named
-  on named.platform = identity.platform
-  and named.account_id = identity.account_id
-  and known.account_id is null
+left join model.account_reading as reading
+  on reading.platform = owner.platform
+  and reading.account_id = coalesce(known.account_id, identity.account_id)
 left join model.account_outcome as asked
   on asked.platform = owner.platform
   and asked.account_key = coalesce(owner.account_id, owner.handle)

@@ -17,7 +17,7 @@ with ranked as (
     on area.nation = account.nation
     and area.region = account.region
     and area.authority_type = account.authority_type
-  where account.owner_kind = 'council'
+  where account.owner_kind = 'council' and reply.is_dated_plausibly
 ),
 
 received as (

@@ -1,5 +1,5 @@
 -- one row per authority, month, platform and owner kind with posts of which the engagement is known
--- rebuilt by month_on
+-- rebuilt by month_on, authority_code
 -- Only accounts of which the whole month was read, and which were the authority's all that time.
 select
   counted.authority_code,

@@ -1,7 +1,10 @@
 -- one row per reply by somebody else to a post of an official account, as it was last read
+-- newest per platform, post_id by pull_id
 -- Replies to a post are read together: those of its newest pull count, none of an older one.
 select
   reply.platform,
+  reply.post_id,
+  reply.pull_id,
   reply.account_id,
   reply.received_at,
   reply.answered_at,
@@ -9,15 +12,17 @@ select
   -- Hours until the answer; where there is none, for how long none came.
   (unix_timestamp(coalesce(reply.answered_at, reply.observed_at)) - unix_timestamp(reply.received_at))
     / 3600.0 as hours,
-  reply.answered_at is not null as is_answered
-from (
+  reply.answered_at is not null as is_answered,
+  reply.received_at <= reply.observed_at as is_dated_plausibly
+from observation.reply as reply
+join (
   select
     seen.platform,
-    seen.account_id,
-    seen.received_at,
-    seen.answered_at,
-    seen.observed_at,
-    rank() over (partition by seen.platform, seen.post_id order by seen.pull_id desc) as newest_first
+    seen.post_id,
+    max(seen.pull_id) as pull_id
   from observation.reply as seen
-) as reply
-where reply.newest_first = 1 and reply.received_at <= reply.observed_at
+  group by seen.platform, seen.post_id
+) as newest
+  on newest.platform = reply.platform
+  and newest.post_id = reply.post_id
+  and newest.pull_id = reply.pull_id

@@ -1,5 +1,5 @@
 -- one row per official account, authority and ISO week of which at least one day was read
--- rebuilt by week_on
+-- rebuilt by week_on, authority_code
 -- A week that was not read has no row, one that was read and is silent has zeros.
 select
   counted.authority_code,

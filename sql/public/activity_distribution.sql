@@ -89,8 +89,10 @@ hours as (
     hour.area_kind,
     hour.area,
     hour.owner_kind,
-    cast(sum(hour.posts) filter (where hour.is_out_of_hours) as double) / sum(hour.posts) as out_of_hours_share,
-    sum(hour.weight) filter (where hour.is_out_of_hours) / sum(hour.weight) as out_of_hours_share_by_account,
+    cast(sum(case when hour.is_out_of_hours then hour.posts else 0 end) as double) / sum(hour.posts)
+      as out_of_hours_share,
+    sum(case when hour.is_out_of_hours then hour.weight else 0.0 end) / sum(hour.weight)
+      as out_of_hours_share_by_account,
     -- Normalised entropy of the week's profile, 1 where all 168 hours are alike: C. E. Shannon (1948).
     -sum(hour.share * ln(hour.share)) / ln(168) as hour_entropy
   from (

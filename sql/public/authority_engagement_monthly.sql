@@ -1,5 +1,5 @@
 -- one row per authority, month, platform and owner kind
--- rebuilt by month_on
+-- rebuilt by month_on, authority_code
 -- Only accounts of which the whole month was read. Rule D12 for councillors: nothing about fewer than ten
 -- contributing accounts, and nothing of which two accounts make 90 % or more. What contributes is judged for each
 -- figure by itself: accounts that were read, that wrote posts, replies or reposts, that got engagement. Rows are
@@ -132,7 +132,7 @@ shown as (
     'councillor' as owner_kind
   from clean.authority as authority
   cross join model.platform as platform
-  cross join (select distinct counted.month_on from model.counted_month as counted) as month
+  cross join model.month_shown as month
   where authority.valid_to is null
     and coalesce(authority.valid_from, month.month_on) <= month.month_on
     and platform.is_observed

@@ -159,7 +159,7 @@ def run_refresh(home: Path, path: Path) -> Cost:
         plan = Plan(QUERIES, _recipe, store)
         for name in TABLES:
             with clock.part(f"observation.{name}"):
-                show_observations(con, store, name, lambda: Verdict("not asked for", ()))
+                show_observations(con, store, name, lambda: Verdict("not asked for", ()), plan.pulls)
         for table in order:
             contract = CONTRACTS.get(table)
             with clock.part(table):

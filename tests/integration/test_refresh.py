@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import random
 from pathlib import Path
@@ -14,7 +15,7 @@ from pipelines.contract import Contract
 from pipelines.lineage import Newest, Query, Rebuilt, SqlError
 from pipelines.observations import ObservationStore
 from pipelines.refresh import Plan, refresh
-from pipelines.warehouse import WarehouseError, open_warehouse
+from pipelines.warehouse import WarehouseError, open_warehouse, rolled_back_on_error
 from tests.helpers import column, document, key, load, row_rule_quality
 from tests.integration.test_observations import account, post, store_in
 
@@ -53,10 +54,40 @@ select month_on, account_id, cast(likes as bigint) as likes from model.monthly
 OWNERS = """-- one row per account
 select account_id, name from source.owner
 """
+COUNTED = """-- one row per account that is shown and month since June
+select owner.account_id, owner.name, month.month_on
+from clean.owner as owner
+cross join (
+  select distinct cast(date_trunc('month', posted_at) as date) as month_on from observation.post
+) as month
+where owner.name <> 'gone'
+"""
+PLACED = """-- one row per month, account that is shown, with posts or without
+-- rebuilt by month_on, account_id
+select counted.month_on, counted.account_id, coalesce(posted.posts, 0) as posts
+from model.counted as counted
+left join model.monthly as posted
+  on posted.account_id = counted.account_id and posted.month_on = counted.month_on
+"""
+LAST = """-- one row per account
+-- newest per account_id by observed_at, pull_id
+select account_id, observed_at, pull_id, outcome
+from (
+  select *, row_number() over (partition by account_id order by observed_at desc, pull_id desc) as n
+  from observation.account
+) as seen where n = 1
+"""
+SEEN = """-- one row per day on which an account was last seen
+select observed_at, count(*) as accounts from model.last group by observed_at
+"""
 TEXTS = {
     "clean.owner": OWNERS,
     "model.newest": NEWEST,
+    "model.last": LAST,
+    "model.seen": SEEN,
     "model.monthly": MONTHLY,
+    "model.counted": COUNTED,
+    "model.placed": PLACED,
     "model.yearly": YEARLY,
     "public.likes": PUBLIC,
 }
@@ -163,13 +194,14 @@ def test_day_by_day_is_the_same_as_all_at_once(place: Any, seed: int) -> None:
     for day in range(8):
         moment = MONDAY + dt.timedelta(days=day)
         observe(store, moment, random_posts(dice, moment))
-        if dice.random() < 0.2:
-            names["did:plc:b"] = f"B{day}"
+        if dice.random() < 0.4:
+            names[f"did:plc:{dice.choice('abc')}"] = dice.choice([f"B{day}", "gone"])
             owners(con, names)
         states.append(run(con, folder, store, given))
         assert content(con) == anew(folder, store, names, given)
     assert states[0] == dict.fromkeys(TEXTS, "built")
     assert "updated" in {state["public.likes"] for state in states[1:]}
+    assert "updated" in {state["model.placed"] for state in states[1:]}
     assert run(con, folder, store, given) == dict.fromkeys(TEXTS, "unchanged")
 
 
@@ -186,6 +218,60 @@ def test_only_the_months_that_were_touched_are_built_again(place: Any) -> None:
     assert states["model.newest"] == states["model.monthly"] == states["public.likes"] == "updated"
     found = dict(con.execute("select month_on, likes from model.monthly").fetchall())
     assert found == {dt.date(2026, 6, 1): 77, dt.date(2026, 7, 1): 6}
+
+
+def test_an_account_that_is_gone_is_taken_out_of_its_own_rows_only(place: Any) -> None:
+    con, folder, store = place
+    names = {"did:plc:a": "A", "did:plc:b": "B", "did:plc:c": "C"}
+    of_all = "-- one row per month and account\n-- rebuilt by month_on\nselect month_on, account_id, '' as name, "
+    of_all += "count(*) as posts, sum(likes) as likes from model.newest group by month_on, account_id"
+    given = queries(folder, model__monthly=of_all)
+    posts = [
+        post(f"at://{m}{a}", f"did:plc:{a}", posted_at=day_of(m, 5), observed_at=day_of(9, 7))
+        for m in (6, 7)
+        for a in "abc"
+    ]
+    observe(store, MONDAY, posts)
+    run(con, folder, store, given)
+    con.execute("update model.placed set posts = 77 where account_id <> 'did:plc:b'")  # as a mark
+    names["did:plc:b"] = "gone"
+    owners(con, names)
+    assert run(con, folder, store, given)["model.placed"] == "updated"
+    rows = con.execute("select account_id, posts, count(*) from model.placed group by all order by all").fetchall()
+    assert rows == [("did:plc:a", 77, 2), ("did:plc:c", 77, 2)]
+
+
+def test_a_run_that_is_killed_at_any_moment_is_completed_by_the_next(place: Any) -> None:
+    con, folder, store = place
+    given, names = queries(folder), {"did:plc:a": "A", "did:plc:b": "B", "did:plc:c": "C"}
+    dice = random.Random(7)  # noqa: S311 - repeatable, not secret
+    killed = 0
+    for day in range(24):
+        moment = MONDAY + dt.timedelta(days=day)
+        observe(store, moment, random_posts(dice, moment))
+        if day % 5 == 2:
+            names["did:plc:b"] = dice.choice([f"B{day}", "gone"])
+            owners(con, names)
+        with contextlib.suppress(KeyboardInterrupt), rolled_back_on_error(con):
+            run(Dying(con, dice.randrange(1, 220)), folder, store, given)
+            killed -= 1
+        killed += 1
+        run(con, folder, store, given)
+        assert content(con) == anew(folder, store, names, given)
+    assert killed > 12
+
+
+class Dying:
+    """A connection that is interrupted before one of its statements."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, statements: int) -> None:
+        self._con, self._left = con, statements
+
+    def execute(self, *given: Any) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise KeyboardInterrupt
+        return self._con.execute(*given)
 
 
 def test_a_pull_that_is_taken_out_or_revised_is_followed(place: Any) -> None:
@@ -217,7 +303,11 @@ def test_another_query_contract_or_owner_builds_anew(place: Any) -> None:
     assert states == {
         "clean.owner": "unchanged",
         "model.newest": "unchanged",
+        "model.last": "unchanged",
+        "model.seen": "unchanged",
         "model.monthly": "built",
+        "model.counted": "unchanged",
+        "model.placed": "built",
         "model.yearly": "built",
         "public.likes": "built",
     }
@@ -256,7 +346,7 @@ def test_the_second_line_says_how_a_table_follows_and_nothing_else_will_do(tmp_p
     assert given["model.newest"].refresh == Newest(("post_id", "month_on"), ("observed_at", "pull_id"))
     assert given["model.monthly"].refresh == Rebuilt("month_on")
     assert given["model.yearly"].refresh is None
-    for line in ("-- newest per post_id", "-- rebuilt by a, b", "-- newest per a by"):
+    for line in ("-- newest per post_id", "-- rebuilt by a, b, c", "-- newest per a by"):
         with pytest.raises(SqlError, match="the second line must be"):
             _ = Query(tmp_path / "a.sql", f"-- one row per thing\n{line}\nselect 1").refresh
 

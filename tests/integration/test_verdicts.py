@@ -37,9 +37,9 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked: list[str] = []
     run = checks._run_suite
 
-    def counted(con: duckdb.DuckDBPyConnection, contract: Contract, specs: object) -> checks.Verdict:
-        asked.append(contract.table)
-        return run(con, contract, specs)  # type: ignore[arg-type]
+    def counted(con: duckdb.DuckDBPyConnection, table: str, specs: object) -> checks.Verdict:
+        asked.append(table)
+        return run(con, table, specs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(checks, "_run_suite", counted)
     return asked
@@ -94,3 +94,60 @@ def test_what_could_not_be_checked_is_not_remembered(
     for _ in range(2):
         assert check_table(con, odd).failures
     assert len(runs) == 2
+
+
+def test_of_a_large_table_only_new_rows_are_judged(
+    con: duckdb.DuckDBPyConnection, contract: Contract, runs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "MANY_ROWS", 2)
+    assert not check_table(con, contract).failures
+    con.execute("insert into public.things values ('c', 3); delete from public.things where code = 'a'")
+    before = len(runs)
+    found = check_table(con, contract)
+    assert runs[before:] == ["quarantine.unseen", "public.things"]
+    con.execute("delete from quarantine.verdicts; delete from quarantine.good_rows")
+    assert check_table(con, contract) == found, "the same verdict as on the whole"
+
+
+@pytest.mark.parametrize(
+    ("change", "broken"),
+    [
+        ("insert into public.things values ('c', 0)", "size_range"),
+        ("update public.things set size = 0", "size_range"),
+        (
+            "create or replace table public.things as from (values ('a', 1), ('b', 2), ('b', 3)) t (code, size)",
+            "key",
+        ),
+    ],
+)
+def test_a_new_row_that_breaks_a_rule_is_found_among_many_good_ones(
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    runs: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    change: str,
+    broken: str,
+) -> None:
+    monkeypatch.setattr(checks, "MANY_ROWS", 2)
+    assert not check_table(con, contract).failures
+    con.execute(change)
+    found = check_table(con, contract)
+    assert [broken in failure.rule for failure in found.failures] == [True]
+    con.execute("delete from quarantine.verdicts; delete from quarantine.good_rows")
+    assert check_table(con, contract) == found, "the same verdict as on the whole"
+    # What was good stays known as good, and what is broken is found each time anew.
+    con.execute("insert into public.things values ('z', 9)")
+    assert check_table(con, contract).failures
+
+
+def test_another_suite_knows_no_row(
+    con: duckdb.DuckDBPyConnection, contract: Contract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "MANY_ROWS", 2)
+    assert not check_table(con, contract).failures
+    size = contract.columns[1]
+    stricter = replace(
+        contract, columns=(contract.columns[0], replace(size, rules=(replace(size.rules[0], low=2.0),)))
+    )
+    con.execute("insert into public.things values ('c', 3)")
+    assert [failure.rule for failure in check_table(con, stricter).failures] == ["size_range"]

@@ -29,9 +29,10 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipelines.contract import SQL_TYPES, Contract, quote, row_rule
+from pipelines.contract import SQL_TYPES, Contract, quote
 from pipelines.policy import Policy, PolicyError
 from pipelines.snapshots import write_atomically
+from pipelines.warehouse import broken_rules
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -381,9 +382,9 @@ class PullWriter:
             return
         contract = self._store.contracts[table]
         self._con.register("found", self._as_arrow(contract, rows))
-        self._con.execute(
-            f"create or replace temp table judged as select *, {_broken(contract)} as broken_rules from found"
-        )
+        rules = [rule for rule in contract.all_rules() if rule.per_row and rule.severity == "critical"]
+        broken = broken_rules(rules, contract)
+        self._con.execute(f"create or replace temp table judged as select *, {broken} as broken_rules from found")
         self._con.unregister("found")
         written = ", ".join(quoted(name) for name in _own_columns(contract))
         order = ", ".join(quoted(name) for name in _order(contract))
@@ -467,13 +468,6 @@ def _order(contract: Contract) -> list[str]:
     sought = ("account_id", "handle", "posted_at", "post_id", "received_at", "observed_at")
     own = _own_columns(contract)
     return [name for name in sought if name in own]
-
-
-def _broken(contract: Contract) -> str:
-    """An SQL text expression: the names of the critical rules that a row breaks, with commas between."""
-    rules = [rule for rule in contract.all_rules() if rule.per_row and rule.severity == "critical"]
-    cases = [f"case when {row_rule(rule, contract)} then {quote(rule.name)} end" for rule in rules]
-    return f"concat_ws(',', {', '.join(cases)})"
 
 
 def _read_record(path: Path) -> PullRecord:

@@ -255,8 +255,8 @@ def _split(
     With `within` only the rows for which that predicate holds are replaced, inside the caller's transaction.
     """
     rules = [rule for rule in contract.all_rules() if rule.per_row]
-    critical = _broken([r for r in rules if r.severity == "critical"], contract)
-    warning = _broken([r for r in rules if r.severity == "warning"], contract)
+    critical = broken_rules([r for r in rules if r.severity == "critical"], contract)
+    warning = broken_rules([r for r in rules if r.severity == "warning"], contract)
     con.execute(f"create or replace temp table judged as select *, {critical} as broken_rules from staged")
     quarantine = f"quarantine.{contract.layer}__{contract.name}"
     refused = f"select {', '.join(kept)}, broken_rules from judged where broken_rules <> ''"
@@ -296,7 +296,7 @@ def _split(
     return TableResult(contract.table, good + bad, good, seconds, quarantined, warnings, state)
 
 
-def _broken(rules: Sequence[Rule], contract: Contract) -> str:
+def broken_rules(rules: Sequence[Rule], contract: Contract) -> str:
     """An SQL text expression: the names of the broken rules with commas between, empty when none is broken."""
     cases = [f"case when {row_rule(rule, contract)} then {quote(rule.name)} end" for rule in rules]
     return f"concat_ws(',', {', '.join(cases)})" if cases else "''"

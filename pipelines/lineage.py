@@ -41,9 +41,10 @@ class Newest:
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """A table whose rows of one value of `column`, a day, follow from the rows of that value in what it reads.
+    """A table whose rows of one value of `column` follow from the rows of that value in what it reads.
 
-    With `within`, a text, the rows of one pair of values follow from the rows of that pair.
+    The column is a day or a text. With `within`, a text, the rows of one pair of values follow from those of that
+    pair.
     """
 
     column: str

@@ -7,9 +7,10 @@ model against that.
 
 - A plain table is built as a whole when something it reads, its SQL or its contract changed; else it stands.
 - `-- newest per <key> by <order>` merges the pulls that it has not seen yet.
-- `-- rebuilt by <day>` replaces the rows of those days whose inputs changed, `-- rebuilt by <day>, <text>` those
-  of pairs of values. What changed in a table that has the column is known value by value: where such a table is
-  built, the values whose rows are other than before are noted. Any other table counts as a whole.
+- `-- rebuilt by <column>` replaces the rows of those values whose inputs changed, `-- rebuilt by <column>, <text>`
+  those of pairs of values. The column is a day, if its name ends in _on, or a text. What changed in a table that
+  has the column is known value by value: whenever such a table is brought up to date, the values whose rows are
+  not as before are noted. Any other table counts as a whole.
 """
 
 from __future__ import annotations
@@ -47,14 +48,15 @@ create table if not exists state.built (
 );
 create table if not exists state.merged (table_name varchar, pull_key varchar);
 create table if not exists state.changed (
-  table_name varchar, column_name varchar, value date, within_name varchar, within varchar, serial bigint
+  table_name varchar, column_name varchar, value varchar, within_name varchar, within varchar, serial bigint
 );
 create table if not exists state.traced (question varchar, answer varchar);
 create table if not exists state.seen (table_name varchar, input varchar, serial bigint);
 """
-MANY_PLACES = 40  # from so many on, a day is rebuilt as a whole
+MANY_PLACES = 40  # from so many on, all places of a value are rebuilt
+MANY_VALUES = 1000  # and from so many on, the whole table
 
-Cell = tuple[dt.date, str | None]  # a day, and a place in it, or all of it
+Cell = tuple[str, str | None]  # a value of the column, and a place within its rows, or all of them
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,7 @@ def _whole(con: duckdb.DuckDBPyConnection, plan: Plan, query: Query, contract: C
         return result
     con.execute("begin")
     con.execute(f"create or replace temp table fresh as {query.text}")
-    changed = {way: _cells_that_differ(con, query.table, way) for way in watched}
+    changed = {way: _cells_that_differ(con, "fresh", query.table, way) for way in watched}
     version = known[2]
     if any(changed.values()):
         version = _next_version(known)
@@ -210,24 +212,26 @@ def _whole(con: duckdb.DuckDBPyConnection, plan: Plan, query: Query, contract: C
     return result
 
 
-def _cells_that_differ(con: duckdb.DuckDBPyConnection, table: str, way: Rebuilt) -> list[Cell]:
-    """The values of a column, or pairs of values, whose rows in `fresh` are others than in the table."""
-    cell = f"{way.column} as value, {way.within or 'cast(null as varchar)'} as within"
+def _cells_that_differ(con: duckdb.DuckDBPyConnection, one: str, other: str, way: Rebuilt) -> list[Cell]:
+    """The values of a column, or pairs of values, whose rows are not the same in two tables."""
     prints = " union all ".join(
-        f"select {cell}, {sign} * (hash(t) // 3)::hugeint as print, {sign} as size from {rows} as t"
-        for rows, sign in (("fresh", 1), (table, -1))
+        f"select {_cell(way)}, {sign} * (hash(t) // 3)::hugeint as print, {sign} as size from {table} as t"
+        for table, sign in ((one, 1), (other, -1))
     )
     return con.execute(
-        f"select value, within from ({prints}) group by value, within having sum(print) <> 0 or sum(size) <> 0"
+        "select cast(value as varchar), within from ("
+        f"select value, within from ({prints}) group by value, within having sum(print) <> 0 or sum(size) <> 0)"
     ).fetchall()
+
+
+def _cell(way: Rebuilt) -> str:
+    return f"{way.column} as value, {way.within or 'cast(null as varchar)'} as within"
 
 
 def _take_over(con: duckdb.DuckDBPyConnection, table: str, way: Rebuilt, cells: Sequence[Cell]) -> None:
     """Put the rows of `fresh` in some cells in the place of the table's; all rows that differ are in them."""
-    days = {day for day, _ in cells}
-    rows = "true"
-    if None not in days:
-        rows = " or ".join(f"({part.predicate()})" for part in _parts(way, cells))
+    has_nulls = any(value is None for value, _ in cells)
+    rows = "true" if has_nulls else " or ".join(f"({part.predicate()})" for part in _parts(way, cells))
     con.execute(f"delete from {table} where {rows}")
     con.execute(f"insert into {table} select * from fresh where {rows}")
 
@@ -249,7 +253,8 @@ def _newest(con: duckdb.DuckDBPyConnection, plan: Plan, query: Query, way: Newes
     con.execute("begin")
     if is_whole:
         _forget(con, query.table)
-        con.execute(f"create or replace table {query.table} as {query.text}\norder by {way.key[0]}")
+        # What was seen last is seen again soonest: rows that will be replaced lie together at the end.
+        con.execute(f"create or replace table {query.table} as {query.text}\norder by {way.order[0]}")
         con.execute(f"comment on table {query.table} is {quote(query.grain)}")
         version = _next_version(None)
     else:
@@ -284,8 +289,10 @@ def _merge(
     con.execute(f"delete from fresh using stale as old where {same} and not {is_later}")
     con.execute(f"delete from stale as old where not exists (select 1 from fresh where {same})")
     for other in watched:
-        cell = f"{other.column} as value, {other.within or 'cast(null as varchar)'} as within"
-        cells = con.execute(f"select {cell} from fresh union select {cell} from stale").fetchall()
+        cells = con.execute(
+            "select cast(value as varchar), within from ("
+            f"select {_cell(other)} from fresh union select {_cell(other)} from stale)"
+        ).fetchall()
         _note_changes(con, table, other, cells, version)
     con.execute(f"delete from {table} where rowid in (select place from stale)")
     con.execute(f"insert into {table} by name select * from fresh")
@@ -328,13 +335,20 @@ def _rebuilt(
         if not touched:
             return _as_it_stands(con, query.table)
         version = _next_version(known)
+        parts = _parts(way, touched)
         con.execute("begin; create schema part")
-        for part in _parts(way, touched):
+        watched = _watched(con, plan, query)
+        rows = " or ".join(f"({part.predicate()})" for part in parts)
+        kept = f"({rows})" if watched else "false"
+        con.execute(f"create or replace temp table stale as select * from {query.table} where {kept}")
+        for part in parts:
             text = _cut(con, query, way, part, sorted(serials))
             result = build_part(con, query.table, text, part.predicate(), contract)
         con.execute("drop schema part cascade")
-        for other in _watched(con, plan, query):
-            _note_changes(con, query.table, other, touched, version)
+        for other in watched:
+            cells = _cells_that_differ(con, f"(select * from {query.table} where {rows})", "stale", other)
+            _note_changes(con, query.table, other, cells, version)
+        con.execute("drop table stale")
     _remember(con, result, recipe, inputs, version)
     con.execute("delete from state.seen where table_name = ?", [query.table])
     con.execute(
@@ -362,33 +376,40 @@ def _touched(con: duckdb.DuckDBPyConnection, table: str, way: Rebuilt, serials: 
 
 @dataclass(frozen=True)
 class _Part:
-    """Some days of a table, or some places in them."""
+    """Some values of a table's column, or some places within their rows; without values, the whole table."""
 
     way: Rebuilt
-    days: Sequence[dt.date]
+    values: Sequence[str] = ()
     places: Sequence[str] = ()
 
     def predicate(self, *, has_places: bool = True) -> str:
         """What holds for its rows; without the places, for the rows of all of them."""
-        # The quarantine holds texts, so the column is cast; on a day the cast costs nothing.
-        listed = ", ".join(f"date {quote(str(day))}" for day in self.days)
-        days = f'cast("{self.way.column}" as date) in ({listed})'
+        if not self.values:
+            return "true"
+        listed = ", ".join(quote(value) for value in self.values)
+        held = f'"{self.way.column}" in ({listed})'
+        if self.way.column.endswith("_on"):
+            # The quarantine holds texts, so the column is cast; on a day the cast costs nothing.
+            listed = ", ".join(f"date {quote(value)}" for value in self.values)
+            held = f'cast("{self.way.column}" as date) in ({listed})'
         if not self.places or not has_places:
-            return days
-        return f"{days} and {self.way.within} in ({', '.join(quote(place) for place in self.places)})"
+            return held
+        return f"{held} and {self.way.within} in ({', '.join(quote(place) for place in self.places)})"
 
 
 def _parts(way: Rebuilt, touched: Iterable[Cell]) -> list[_Part]:
-    """What holds all cells and not much more: whole days, then a few places in further days."""
-    places: dict[dt.date, set[str]] = {}
-    whole: set[dt.date] = set()
-    for day, place in touched:
+    """What holds all cells and not much more: whole values, then a few places within the rows of others."""
+    places: dict[str, set[str]] = {}
+    whole: set[str] = set()
+    for value, place in touched:
         if place is None:
-            whole.add(day)
+            whole.add(value)
         else:
-            places.setdefault(day, set()).add(place)
-    whole |= {day for day, found in places.items() if len(found) >= MANY_PLACES}
-    rest = {day: found for day, found in places.items() if day not in whole}
+            places.setdefault(value, set()).add(place)
+    whole |= {value for value, found in places.items() if len(found) >= MANY_PLACES}
+    rest = {value: found for value, found in places.items() if value not in whole}
+    if len(whole) + len(rest) >= MANY_VALUES:
+        return [_Part(way)]
     parts = [_Part(way, sorted(whole))] if whole else []
     if rest:
         parts.append(_Part(way, sorted(rest), sorted(set().union(*rest.values()))))
@@ -429,11 +450,8 @@ def _watched(con: duckdb.DuckDBPyConnection, plan: Plan, query: Query) -> list[R
 
 
 def _may_be_followed(con: duckdb.DuckDBPyConnection, query: Query, way: Rebuilt) -> bool:
-    """Whether a table can tell which values of a column changed in it."""
-    if isinstance(query.refresh, Rebuilt):
-        return query.refresh.column == way.column
-    is_noted = query.refresh is not None or query.layer != "public"
-    return is_noted and _has_column(con, query.table, way.column)
+    """Whether a table tells which values of a column changed in it."""
+    return query.layer != "public" and _has_column(con, query.table, way.column)
 
 
 # --- memory -------------------------------------------------------------------------------------------------
@@ -516,7 +534,8 @@ def _note_changes(
     """Note which cells of a table changed with its version; of each cell the last time is enough."""
     found = [(value, place) for value, place in cells if value is not None]
     con.execute(
-        "create or replace temp table cells as select unnest(?::date[]) as value, unnest(?::varchar[]) as within",
+        "create or replace temp table cells as "
+        "select unnest(?::varchar[]) as value, unnest(?::varchar[]) as within",
         [[value for value, _ in found], [place for _, place in found]],
     )
     con.execute(

@@ -1,17 +1,10 @@
--- one row per owned account whose newest answer shows it, and whole month in which it was owned and read
--- Who asked not to be shown, moved away or is gone stands in no figure from then on, about the past either.
+-- one row per owned account that is shown, and whole month in which it was owned and read
+-- rebuilt by account_id
 select
-  owned.platform,
-  owned.account_id,
-  owned.authority_code,
-  owned.owner_kind,
+  span.platform,
+  span.account_id,
+  span.authority_code,
+  span.owner_kind,
   month.month_on
-from model.owned_account as owned
-join model.account_reading as reading
-  on reading.platform = owned.platform
-  and reading.account_id = owned.account_id
-join model.platform as platform on platform.platform = owned.platform
-join model.calendar_month as month
-  on month.month_on >= greatest(owned.counted_from, reading.first_day)
-  and month.last_on <= least(owned.counted_to, reading.last_day)
-where reading.outcome = 'observed' and platform.level <> 'never'
+from model.counted_span as span
+join model.calendar_month as month on month.month_on between span.first_month_on and span.last_month_on

@@ -344,6 +344,7 @@ def make(size: Size) -> Path:
     started = time.perf_counter()
     generate(home, size)
     take_out_later_days(home)
+    shutil.rmtree(home / "partial", ignore_errors=True)
     if time.perf_counter() - started > 1:
         print(f"observations made in {time.perf_counter() - started:.0f} s", flush=True)
     return home
@@ -352,8 +353,9 @@ def make(size: Size) -> Path:
 def measure_history(home: Path, *, with_pandas: bool) -> tuple[Cost, Cost]:
     """Bare script, full refresh and pandas on a history; returns what the first two took."""
     ours, bare = home / "ours.duckdb", home / "bare.duckdb"
-    (script,) = in_a_process("bare", home, bare)
-    (full,) = in_a_process("refresh", home, ours)
+    # The first pass reads the files from disk; of two passes the quicker one counts.
+    passes = [(in_a_process("bare", home, bare)[0], in_a_process("refresh", home, ours)[0]) for _ in range(2)]
+    script, full = (min(costs, key=lambda cost: cost.wall) for costs in zip(*passes, strict=True))
     check_same(ours, bare, "our refresh and the bare script")
     _print_cost("bare script", script)
     _print_cost("full refresh", full)

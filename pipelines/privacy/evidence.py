@@ -56,7 +56,7 @@ class Withheld:
 
 @dataclass(frozen=True)
 class Protected:
-    """All that is told about one study by one release, and the merged truth behind it, which never leaves the gate.
+    """All that one release tells about one study, and the merged truth behind it, which never leaves the gate.
 
     `levels` says for each attribute after how many merges it is shown. `medians` are median lengths in minutes
     by cell.
@@ -91,7 +91,7 @@ class LedgerEntry:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the audit of one study rests on: all that was ever told, oldest first, and the truth to hold it against.
+    """What the audit of a study rests on: all that was ever told, oldest first, and the truth to hold against it.
 
     `social` gives the column names of every published table that is not about interviews; `register` counts the
     people in the public register by the values of the columns that such tables share with the interview tables.

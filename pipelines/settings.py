@@ -87,6 +87,14 @@ class PlatformPlace:
 
 
 @dataclass(frozen=True)
+class StudyPlace:
+    """Where interview studies are handed in: one folder, an inbox of folders, or the embedded synthetic study."""
+
+    kind: Literal["sample", "path", "inbox"]
+    address: str
+
+
+@dataclass(frozen=True)
 class SourceList:
     """Which sources are on, and where each is read from; sources and platforms not named are off.
 
@@ -98,6 +106,7 @@ class SourceList:
     locations: Mapping[str, tuple[Location, ...]]
     private_hosts: frozenset[str] = frozenset()
     platforms: Mapping[str, PlatformPlace] = field(default_factory=dict)
+    interviews: tuple[StudyPlace, ...] = ()
 
     def of(self, source: str) -> tuple[Location, ...]:
         """The places of one source, empty when it is off."""
@@ -129,6 +138,16 @@ class Home:
     def warehouse(self) -> Path:
         """The DuckDB file with the schemas source, clean, model, public and quarantine."""
         return self.root / "warehouse.duckdb"
+
+    @property
+    def restricted(self) -> Path:
+        """The restricted database of interviews, and nothing else; closed to all but its owner."""
+        return self.root / "restricted"
+
+    @property
+    def disclosure_report(self) -> Path:
+        """What the disclosure gate last did, without any true count; it goes out with the release."""
+        return self.root / "disclosure_report.json"
 
     @property
     def public(self) -> Path:
@@ -201,12 +220,21 @@ class _Platform(BaseModel):
     tokens: dict[str, str] = Field(default_factory=dict)
 
 
+class _StudyPlace(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sample: str | None = Field(default=None, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    path: str | None = None
+    inbox: str | None = None
+
+
 class _List(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     world: World
     private_hosts: list[str] = Field(default_factory=list)
     platforms: dict[Literal["bluesky", "mastodon"], _Platform] = Field(default_factory=dict)
+    interviews: list[_StudyPlace] = Field(default_factory=list)
     sources: dict[str, str | _Place | list[str | _Place]] = Field(min_length=1)
 
 
@@ -249,7 +277,22 @@ def load_sources(name_or_path: str, known: frozenset[str]) -> SourceList:
                 f"not tell apart: give the files or their folders different names"
             )
     platforms = {str(name): _platform(name, given, parsed.world, path) for name, given in parsed.platforms.items()}
-    return SourceList(path.stem, parsed.world, locations, frozenset(parsed.private_hosts), platforms)
+    studies = tuple(_study_place(given, parsed.world, path) for given in parsed.interviews)
+    return SourceList(path.stem, parsed.world, locations, frozenset(parsed.private_hosts), platforms, studies)
+
+
+def _study_place(given: _StudyPlace, world: World, file: Path) -> StudyPlace:
+    """A place of studies; folders are relative to the list, and an inbox may still be missing."""
+    stated = given.model_dump(exclude_none=True)
+    if len(stated) != 1:
+        raise SettingsError(f"{file.name}: a place of interviews is one of sample, path or inbox")
+    ((kind, address),) = stated.items()
+    if kind == "sample" and world != "sample":
+        raise SettingsError(f"{file.name}: interviews: only a list of world: sample may name the embedded study")
+    if kind == "sample":
+        return StudyPlace("sample", address)
+    folder = Path(os.path.expandvars(address)).expanduser()
+    return StudyPlace("path" if kind == "path" else "inbox", str((file.parent / folder).resolve()))
 
 
 def _platform(name: str, given: _Platform, world: World, file: Path) -> PlatformPlace:

@@ -11,7 +11,7 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -59,7 +59,7 @@ class ReleaseInput:
 
     `inputs` are the snapshots behind each source, `origins` the source contracts behind each dataset,
     `code_digest` the hash of all contracts, queries and functions, `policy_faults` what the policy of the
-    platforms forbids about the tables.
+    platforms forbids about the tables. `inspect` looks at all staged files before they are listed and renamed.
     """
 
     home: Home
@@ -71,6 +71,15 @@ class ReleaseInput:
     origins: Mapping[str, Sequence[Contract]]
     code_digest: str
     policy_faults: Sequence[str] = ()
+    inspect: Callable[[Path], Inspection] | None = None
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a last look at the staged files found: faults that stop the release, and files that it adds."""
+
+    faults: Sequence[str]
+    files: Mapping[str, bytes]
 
 
 @dataclass(frozen=True)
@@ -224,13 +233,26 @@ def _write_companions(
     for name, content in texts.items():
         (stage / name).write_bytes(content)
     package.write_views(stage, [dataset.name for dataset in manifest.datasets])
-    extra = tuple(file_entry(stage / name, stage) for name in sorted([*texts, "views.duckdb"]))
+    added = _inspected(given, stage)
+    extra = tuple(file_entry(stage / name, stage) for name in sorted([*texts, *added, "views.duckdb"]))
     manifest = manifest.model_copy(update={"files": extra})
     (stage / "manifest.json").write_bytes(to_json(manifest))
     names = sorted(str(path.relative_to(stage)) for path in stage.rglob("*") if path.is_file())
     sums = "".join(f"{sha256_of(stage / name)}  {name}\n" for name in names)
     (stage / CHECKSUMS).write_text(sums, encoding="utf-8")
     return manifest
+
+
+def _inspected(given: ReleaseInput, stage: Path) -> list[str]:
+    """Have the staged files looked at, and write what that adds; returns the names of the files added."""
+    if given.inspect is None:
+        return []
+    found = given.inspect(stage)
+    if found.faults:
+        raise ReleaseError(f"no release, the disclosure gate is shut: {'; '.join(found.faults)}")
+    for name, content in found.files.items():
+        (stage / name).write_bytes(content)
+    return list(found.files)
 
 
 def _first_rows(

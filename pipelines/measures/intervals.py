@@ -28,6 +28,9 @@ SEED: Final = 19_790_101  # Efron's bootstrap appeared in the first Annals of St
 FEWEST_CLUSTERS: Final = 10
 _FEWEST_DEFINED: Final = 0.95
 _TAILS: Final = (0.025, 0.975)
+_LEVELS_AT_ONCE: Final = 1_000  # of distinct values, so that many of them do not fill the memory
+_PIECE: Final = 250_000  # products in a piece of a matrix product
+_PIECE_COLUMNS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +90,7 @@ class ClusterBootstrap:
 
     def counts(self, categories: Integers, number: int) -> Floats:
         """How many members of each category each draw has: one row a draw, one column a category."""
-        cells = np.bincount(self.members * number + categories, minlength=self.clusters * number)
-        return self._drawn(cells.reshape(self.clusters, number).astype(np.float64))
+        return self._counts(self.members, categories, number)
 
     def ginis(self, values: Floats) -> Floats:
         """The Gini coefficient of each draw; NaN where its members have nothing between them.
@@ -97,14 +99,17 @@ class ClusterBootstrap:
         once for every pair that it parts: those up to it times those above it. The values are put in order once.
         """
         amounts = read_amounts(values, "bootstrap")
-        order = np.argsort(amounts, kind="stable")
-        levels, starts = np.unique(amounts[order], return_index=True)
-        gaps, owners = np.append(np.diff(levels), 0.0), self.members[order]
-        parted = np.zeros(len(self.weights))
-        for draw, weights in enumerate(self.weights):
-            up_to = np.cumsum(np.add.reduceat(weights[owners], starts))
-            parted[draw] = (up_to * (up_to[-1] - up_to) * gaps).sum()
-        scale = self.totals(np.ones(amounts.size)) * self.totals(amounts)
+        levels, places = np.unique(amounts, return_inverse=True)
+        gaps = np.append(np.diff(levels), 0.0)
+        up_to, parted = np.zeros((len(self.weights), 1)), np.zeros(len(self.weights))
+        everyone = self.totals(np.ones(amounts.size))
+        for first in range(0, levels.size, _LEVELS_AT_ONCE):
+            here = gaps[first : first + _LEVELS_AT_ONCE]
+            inside = (places >= first) & (places < first + here.size)
+            members = self._counts(self.members[inside], places[inside] - first, here.size)
+            up_to = up_to[:, -1:] + np.cumsum(members, axis=1)
+            parted += np.einsum("dl,dl,l->d", up_to, everyone[:, np.newaxis] - up_to, here)
+        scale = everyone * self.totals(amounts)
         coefficients: Floats = np.divide(parted, scale, out=np.full(len(parted), np.nan), where=scale > 0)
         return coefficients
 
@@ -121,8 +126,26 @@ class ClusterBootstrap:
         low, high = np.quantile(defined, _TAILS)
         return Interval(float(low), float(high))
 
+    def _counts(self, members: NDArray[np.intp], categories: Integers, number: int) -> Floats:
+        cells = np.bincount(members * number + categories, minlength=self.clusters * number)
+        return self._drawn(cells.reshape(self.clusters, number).astype(np.float64))
+
     def _drawn(self, by_cluster: Floats) -> Floats:
-        return np.asarray(self.weights @ by_cluster, dtype=np.float64)
+        """Weights times what each cluster has, in pieces so small that the caller's thread does them itself.
+
+        For larger ones BLAS wakes threads, which go on spinning for longer than all of this takes. Sums of whole
+        numbers are the same in any pieces.
+        """
+        if by_cluster.ndim == 1:
+            return np.asarray(np.einsum("dc,c->d", self.weights, by_cluster), dtype=np.float64)
+        drawn = np.empty((len(self.weights), by_cluster.shape[1]))
+        rows = max(1, _PIECE // (_PIECE_COLUMNS * max(self.clusters, 1)))
+        for left in range(0, drawn.shape[1], _PIECE_COLUMNS):
+            columns = slice(left, left + _PIECE_COLUMNS)
+            piece = np.ascontiguousarray(by_cluster[:, columns])
+            for top in range(0, len(drawn), rows):
+                drawn[top : top + rows, columns] = self.weights[top : top + rows] @ piece
+        return drawn
 
 
 def _draw_clusters(clusters: int, replicates: int, seed: int) -> Floats:

@@ -38,7 +38,7 @@ from pipelines.observations import TABLES as OBSERVED_TABLES
 from pipelines.observations import ObservationError, ObservationStore, PullRecord
 from pipelines.policy import Policy, PolicyError, load_policy
 from pipelines.pull import PullError, findings, pull_source, replay
-from pipelines.refresh import Plan, origins_of, refresh, show_observations
+from pipelines.refresh import Plan, changes_of, origins_of, refresh, show_observations, shown_pulls
 from pipelines.release.manifest import ManifestError, ReleaseError
 from pipelines.settings import Home, SettingsError, SourceList, load_sources, project_folder
 from pipelines.snapshots import Fetch, SnapshotError, SnapshotStore
@@ -331,7 +331,11 @@ def table_asset(query: Query, contract: Contract | None) -> dg.AssetsDefinition:
 
                 attach_published(con, PROJECT.layer("public"), latest_release(workplace.place().public))
             result = refresh(con, workplace.plan(), query, contract)
-            verdict = check_table(con, contract, workplace.expectation(contract)) if contract else None
+            verdict = (
+                check_table(con, contract, workplace.expectation(contract), changes=changes_of(con, query))
+                if contract
+                else None
+            )
             columns = columns_of(con, [query.table])[query.table]
             traced = _traced(query, columns, origins_of(con, query))
         return _table_result(result, contract, verdict, traced)
@@ -481,12 +485,17 @@ def observation_asset(contract: Contract) -> dg.AssetsDefinition:
     def show(workplace: Workplace) -> dg.MaterializeResult:  # type: ignore[type-arg]
         with _plain_failures(), workplace.warehouse() as con:
             result, verdict = show_observations(
-                con, workplace.store(), contract.name, lambda: check_table(con, contract, "none")
+                con,
+                workplace.store(),
+                contract.name,
+                lambda rows: check_table(con, contract, "none", instead=rows),
             )
         return _table_result(result, contract, verdict, {})
 
     shared = _common(contract.table, contract, f"{contract.purpose} {contract.limitations}")
     deps = [["observations", platform] for platform in PLATFORMS]
+    if contract.name != OBSERVED_TABLES[0]:  # which decides for all of them which pulls are seen
+        deps.append(["observation", OBSERVED_TABLES[0]])
     return _asset(show, deps=deps, kinds={"duckdb", "parquet"}, **shared)
 
 
@@ -541,7 +550,7 @@ def release_input(workplace: Workplace, con: duckdb.DuckDBPyConnection) -> "Rele
         for source in sorted(PROJECT.sources)
         if sources.of(source)
     }
-    pulls = workplace.store().pulls()
+    pulls = shown_pulls(con)
     inputs |= {f"observation.{table}": _observed_inputs(table, pulls) for table in OBSERVED_TABLES if pulls}
     day = dt.date.fromisoformat(workplace.released_on) if workplace.released_on else workplace.now().date()
     return ReleaseInput(

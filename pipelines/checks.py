@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib import metadata
 from typing import Any
@@ -19,16 +19,22 @@ from typing import Any
 import duckdb
 import orjson
 
-from pipelines.contract import Contract, ExpectationSpec, MinimumRows, Severity, to_suite_spec
+from pipelines.contract import (
+    Contract,
+    ExpectationSpec,
+    MinimumRows,
+    Rule,
+    Severity,
+    row_rule,
+    to_suite_spec,
+)
 from pipelines.warehouse import fingerprint
 
 VERDICTS_DDL = """
 create schema if not exists quarantine;
-create table if not exists quarantine.verdicts (dataset varchar, question varchar, verdict varchar);
-create table if not exists quarantine.good_rows (dataset varchar, suite varchar, row_hash ubigint)
+create table if not exists quarantine.judged (dataset varchar, suite varchar, state varchar, verdict varchar)
 """
-UNSEEN = "quarantine.unseen"
-MANY_ROWS = 20_000  # a table of so many is judged by its new rows; fewer cost less than finding out which are new
+IN_QUESTION = "quarantine.in_question"  # a view of what Great Expectations is asked about
 
 
 @dataclass(frozen=True)
@@ -71,88 +77,134 @@ class Verdict:
         return tuple(r for r in self.results if not r.passed and r.severity == "warning")
 
 
-def check_table(con: duckdb.DuckDBPyConnection, contract: Contract, minimum: MinimumRows = "live") -> Verdict:
+@dataclass(frozen=True)
+class Changes:
+    """What is known of how a table came to be as it is.
+
+    `since` gives a predicate for the rows that may not be as they were in another version, None where that is not
+    known. Rows that are alike in `columns` are all among them, or none is.
+    """
+
+    version: str
+    columns: tuple[str, ...]
+    since: Callable[[str], str | None]
+
+
+def check_table(
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    minimum: MinimumRows = "live",
+    *,
+    changes: Changes | None = None,
+    instead: str | None = None,
+) -> Verdict:
     """Run the contract's suite on its table, in DuckDB, over the connection that is open.
 
     A rule that cannot be evaluated counts as failed. The verdict is remembered in the warehouse: the same suite
-    on the same rows is not run again, and of a large table only on rows that it has not seen.
+    on the same rows is not run again. With `changes`, where the suite found nothing before, only what changed
+    since is judged; if anything is found then, the whole suite is run on the whole table. `instead` names a view
+    that is judged in the table's place.
     """
     specs = to_suite_spec(contract, minimum)
-    try:
-        rows = fingerprint(con, contract.table)
-    except duckdb.CatalogException:  # there is no such table, of which every rule will say so
-        return _run_suite(con, contract.table, specs)
+    table = instead or contract.table
     con.execute(VERDICTS_DDL)
-    suite = _hash(specs, duckdb.__version__, metadata.version("great-expectations"))
-    question = _hash(suite, rows)
-    known = con.execute(
-        "select verdict from quarantine.verdicts where dataset = ? and question = ?", [contract.table, question]
-    ).fetchone()
-    if known:
-        return Verdict(contract.table, tuple(RuleResult(**result) for result in orjson.loads(known[0])))
-    by_new_rows = _judge_new_rows(con, contract.table, specs, suite)
-    verdict = by_new_rows or _run_suite(con, contract.table, specs)
-    con.execute("delete from quarantine.verdicts where dataset = ?", [contract.table])
+    suite = _hash(specs, *_versions())
+    try:
+        state = f"version {changes.version}" if changes else _rows_state(con, table)
+    except duckdb.CatalogException:  # there is no such table, of which every rule will say so
+        return _run_suite(con, table, specs)
+    if known := _remembered(con, contract.table, suite, state):
+        return Verdict(contract.table, known)
+    if changes and (found := _judge_changes(con, contract, specs, suite, changes)):
+        _remember(con, found, suite, [state])
+        return found
+    verdict = replace(_run_suite(con, table, specs), table=contract.table)
     if not any(result.problem for result in verdict.results):
-        said = orjson.dumps([asdict(result) for result in verdict.results]).decode()
-        con.execute("insert into quarantine.verdicts values (?, ?, ?)", [contract.table, question, said])
-    if _is_clean(specs, verdict):
-        _remember_good_rows(con, contract.table, suite, is_new=by_new_rows is not None)
-    con.execute(f"drop table if exists {UNSEEN}")
+        _remember(con, verdict, suite, [state, _rows_state(con, table)] if changes else [state])
     return verdict
 
 
-def _judge_new_rows(
-    con: duckdb.DuckDBPyConnection, table: str, specs: Sequence[ExpectationSpec], suite: str
+def _judge_changes(
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    specs: Sequence[ExpectationSpec],
+    suite: str,
+    changes: Changes,
 ) -> Verdict | None:
-    """The verdict on a table of which most rows were found good before; None where it must be judged as a whole.
+    """The verdict on a table of which only some rows changed since the suite found nothing in it; else None.
 
-    What a single row can break is asked of the rows that the same suite has not seen, the rest of the whole table.
-    A row that breaks a rule leads to a judgement of the whole, so that all such rows are counted.
+    All rules about rows are asked in one question, since it is not the rows that take Great Expectations its time
+    but the number of expectations. Rows with the same key are all among the changed ones, or none is.
     """
-    if not _good_rows(con, table, suite):
-        return None
-    con.execute(
-        f"create or replace table {UNSEEN} as select * from {table} as t where hash(t) not in "
-        "(select row_hash from quarantine.good_rows where dataset = ? and suite = ?)",
-        [table, suite],
-    )
-    of_rows = [spec for spec in specs if spec.rule.per_row]
-    of_table = [spec for spec in specs if not spec.rule.per_row]
-    new = _run_suite(con, UNSEEN, of_rows)
-    if not _is_clean(of_rows, new):
-        return None
-    found = iter(new.results), iter(_run_suite(con, table, of_table).results)
-    return Verdict(table, tuple(next(found[0] if spec.rule.per_row else found[1]) for spec in specs))
-
-
-def _good_rows(con: duckdb.DuckDBPyConnection, table: str, suite: str) -> int:
-    """How many rows of a table, gone ones too, are known to break no rule of a suite."""
-    row = con.execute(
-        "select count(*) from quarantine.good_rows where dataset = ? and suite = ?", [table, suite]
+    last = con.execute(
+        "select state, verdict from quarantine.judged where dataset = ? and suite = ? and state like 'version %'",
+        [contract.table, suite],
     ).fetchone()
-    return int(row[0]) if row else 0
+    rows = changes.since(last[0].removeprefix("version ")) if last else None
+    results = _results(last[1]) if last else ()
+    unique = [spec.rule.columns for spec in specs if spec.rule.kind == "unique"]
+    if rows is None or not _is_clean(specs, results) or any(set(changes.columns) - {*key} for key in unique):
+        return None
+    rules = [row_rule(spec.rule, contract) for spec in specs if spec.rule.per_row]
+    questions = [f"({rows}) and ({' or '.join(rules) or 'false'})"]
+    for key in unique:
+        names = ", ".join(f'"{name}"' for name in key)
+        questions.append(f"({rows}) group by {names} having count(*) > 1")
+    counted = [spec for spec in specs if spec.rule.kind == "row_count"]
+    answers = _run_suite(con, contract.table, [*map(_nothing_where, questions), *counted]).results
+    sizes = {result.rule: result for result in answers[len(questions) :]}
+    if not all(answer.passed for answer in answers) or any(size.observed == 0 for size in sizes.values()):
+        return None
+    return Verdict(contract.table, tuple(sizes.get(result.rule, result) for result in results))
 
 
-def _is_clean(specs: Sequence[ExpectationSpec], verdict: Verdict) -> bool:
-    """Whether no row breaks any rule, not even a rule that only warns or that tolerates some."""
-    found = zip(specs, verdict.results, strict=True)
-    return all(r.passed and not r.broken and not r.problem for spec, r in found if spec.rule.per_row)
+def _nothing_where(condition: str) -> ExpectationSpec:
+    """The expectation that there is no row of which a condition is true."""
+    # Great Expectations fills in braces, and SQLAlchemy takes a word after a colon for a parameter.
+    escaped = condition.replace("{", "{{").replace("}", "}}").replace(":", "\\:")
+    query = "select 1 as broken from {batch} where " + escaped
+    rule = Rule("what_changed", "row", "critical")
+    return ExpectationSpec(rule, "UnexpectedRowsExpectation", {"unexpected_rows_query": query})
 
 
-def _remember_good_rows(con: duckdb.DuckDBPyConnection, table: str, suite: str, *, is_new: bool) -> None:
-    """Remember the hashes of a clean table's rows: `is_new` where only those in `UNSEEN` are not known yet.
+def _is_clean(specs: Sequence[ExpectationSpec], results: Sequence[RuleResult]) -> bool:
+    """Whether no row breaks any rule, not even a rule that only warns; of an empty table that is not known."""
+    found = zip(specs, results, strict=True)
+    return all(r.passed and not r.problem and (r.broken == 0 or not spec.rule.per_row) for spec, r in found)
 
-    Rows that are gone stay remembered until they are as many as those that are there.
-    """
-    row = con.execute(f"select count(*) from {table}").fetchone()
-    size = int(row[0]) if row else 0
-    if is_new and _good_rows(con, table, suite) <= 2 * size:
-        con.execute(f"insert into quarantine.good_rows select ?, ?, hash(t) from {UNSEEN} as t", [table, suite])
-        return
-    con.execute("delete from quarantine.good_rows where dataset = ?", [table])
-    if size >= MANY_ROWS:
-        con.execute(f"insert into quarantine.good_rows select ?, ?, hash(t) from {table} as t", [table, suite])
+
+def _remembered(
+    con: duckdb.DuckDBPyConnection, table: str, suite: str, state: str
+) -> tuple[RuleResult, ...] | None:
+    known = con.execute(
+        "select verdict from quarantine.judged where dataset = ? and suite = ? and state = ?",
+        [table, suite, state],
+    ).fetchone()
+    return _results(known[0]) if known else None
+
+
+def _remember(con: duckdb.DuckDBPyConnection, verdict: Verdict, suite: str, states: Sequence[str]) -> None:
+    """Remember a verdict under each of the states, in the place of older ones of the same kind."""
+    said = orjson.dumps([asdict(result) for result in verdict.results]).decode()
+    for state in states:
+        con.execute(
+            "delete from quarantine.judged where dataset = ? and starts_with(state, split_part(?, ' ', 1))",
+            [verdict.table, state],
+        )
+        con.execute("insert into quarantine.judged values (?, ?, ?, ?)", [verdict.table, suite, state, said])
+
+
+def _results(said: str) -> tuple[RuleResult, ...]:
+    return tuple(RuleResult(**result) for result in orjson.loads(said))
+
+
+def _rows_state(con: duckdb.DuckDBPyConnection, table: str) -> str:
+    return f"rows {fingerprint(con, table)}"
+
+
+@lru_cache(maxsize=1)
+def _versions() -> tuple[str, str]:
+    return duckdb.__version__, metadata.version("great-expectations")
 
 
 def _hash(*said: object) -> str:
@@ -160,12 +212,13 @@ def _hash(*said: object) -> str:
 
 
 def _run_suite(con: duckdb.DuckDBPyConnection, table: str, specs: Sequence[ExpectationSpec]) -> Verdict:
-    gx, context = _great_expectations()
-    source = context.data_sources.add_duckdb_connection(
-        table, connection_string="duckdb:///:memory:", kwargs=_engine_arguments(con)
-    )
-    asset = source.add_query_asset(table.split(".")[1], query=f"select * from {table}")
-    batch = asset.add_batch_definition_whole_table("all").get_batch()
+    _open_connection[:] = [con]
+    gx, asset = _great_expectations()
+    try:
+        con.execute(f"create or replace view {IN_QUESTION} as select * from {table}")
+    except duckdb.CatalogException:  # there is no such table, and no rule can be evaluated
+        con.execute(f"drop view if exists {IN_QUESTION}")
+    batch = asset.get_batch(asset.build_batch_request())
     suite = gx.ExpectationSuite(
         name=table,
         expectations=[
@@ -178,8 +231,9 @@ def _run_suite(con: duckdb.DuckDBPyConnection, table: str, specs: Sequence[Expec
     try:
         outcome = batch.validate(suite, result_format={"result_format": "BASIC", "partial_unexpected_count": 0})
     finally:
-        source.get_execution_engine().close()
-        context.data_sources.delete(table)
+        asset.datasource.get_execution_engine().let_go()
+        _open_connection.clear()
+        con.execute(f"drop view if exists {IN_QUESTION}")
     # Results may come back in another order than the suite's, so each expectation carries its place.
     raw = {result.expectation_config.meta["place"]: result for result in outcome.results}
     return Verdict(table, tuple(_result(spec, raw[place]) for place, spec in enumerate(specs)))
@@ -204,12 +258,15 @@ def _result(spec: ExpectationSpec, raw: Any) -> RuleResult:
     )
 
 
-def _engine_arguments(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+_open_connection: list[duckdb.DuckDBPyConnection] = []  # the one that is asked just now
+
+
+def _engine_arguments() -> dict[str, Any]:
     from duckdb_sqlalchemy import ConnectionWrapper
     from sqlalchemy.pool import StaticPool
 
     return {
-        "creator": lambda: ConnectionWrapper(con.cursor()),
+        "creator": lambda: ConnectionWrapper(_open_connection[0].cursor()),
         "poolclass": StaticPool,
         # A rule that cannot be evaluated must not abort a transaction that the others' queries run in.
         "isolation_level": "AUTOCOMMIT",
@@ -218,10 +275,11 @@ def _engine_arguments(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def _great_expectations() -> tuple[Any, Any]:
-    """Import Great Expectations, and make a context that leaves nothing on disk and sends nothing anywhere.
+    """Import Great Expectations, and make the asset that it judges: the rows of `IN_QUESTION`.
 
-    It is taught to keep one DuckDB connection open: its own SQL engine closes the connection before it reads
-    the result, which DuckDB does not allow.
+    Its context leaves nothing on disk and sends nothing anywhere. It is taught to keep one DuckDB connection open
+    until it is told to let go: its own SQL engine closes the connection before it reads the result, which DuckDB
+    does not allow.
     """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     from typing import Literal
@@ -238,6 +296,12 @@ def _great_expectations() -> tuple[Any, Any]:
                 self._connection: Any = self.engine.connect()
             yield self._connection
 
+        def let_go(self) -> None:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+            self.engine.dispose()
+
     class DuckDBConnectionDatasource(SQLDatasource):  # type: ignore[misc]
         type: Literal["duckdb_connection"] = "duckdb_connection"
 
@@ -250,4 +314,9 @@ def _great_expectations() -> tuple[Any, Any]:
         progress_bars={"globally": False},
         analytics_enabled=False,
     )
-    return gx, gx.get_context(project_config=settings, mode="ephemeral")
+    context: Any = gx.get_context(project_config=settings, mode="ephemeral")
+    source = context.data_sources.add_duckdb_connection(
+        "warehouse", connection_string="duckdb:///:memory:", kwargs=_engine_arguments()
+    )
+    source.get_engine().dispose()  # what it was tried with
+    return gx, source.add_query_asset("rows", query=f"select * from {IN_QUESTION}")

@@ -23,14 +23,14 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import duckdb
+import orjson
 
-from pipelines.checks import Verdict
+from pipelines.checks import Changes, Verdict
 from pipelines.contract import Contract, quote
 from pipelines.lineage import Newest, Query, Rebuilt, column_lineage
-from pipelines.observations import ObservationStore, PullRecord
+from pipelines.observations import TABLES, ObservationStore, PullRecord
 from pipelines.warehouse import (
     TableResult,
     WarehouseError,
@@ -53,6 +53,8 @@ create table if not exists state.changed (
 create table if not exists state.traced (question varchar, answer varchar);
 create table if not exists state.seen (table_name varchar, input varchar, serial bigint);
 """
+SHOWN = "state.pull"  # the pulls that all tables see
+NEW = "state.new_rows"
 MANY_PLACES = 40  # from so many on, all places of a value are rebuilt
 MANY_VALUES = 1000  # and from so many on, the whole table
 
@@ -61,7 +63,7 @@ Cell = tuple[str, str | None]  # a value of the column, and a place within its r
 
 @dataclass(frozen=True)
 class Plan:
-    """All that the building of a table depends on besides the warehouse; pulls that come later are not seen.
+    """All that the building of a table depends on besides the warehouse.
 
     `recipe` is the hash of contracts' and functions' texts that the result follows from; `queries` are all of the
     project, to know which inputs change in which way.
@@ -70,16 +72,6 @@ class Plan:
     queries: Mapping[str, Query]
     recipe: Callable[[Query, Contract | None], str]
     store: ObservationStore
-
-    @cached_property
-    def pulls(self) -> dict[str, PullRecord]:
-        """Every pull by its key, as they were when they were first asked for."""
-        return {pull.key: pull for pull in self.store.pulls()}
-
-    @cached_property
-    def pulls_hash(self) -> str:
-        """What changes whenever any pull does."""
-        return _hash(list(self.pulls))
 
 
 def refresh(con: duckdb.DuckDBPyConnection, plan: Plan, query: Query, contract: Contract | None) -> TableResult:
@@ -100,35 +92,37 @@ def refresh(con: duckdb.DuckDBPyConnection, plan: Plan, query: Query, contract: 
 
 
 def show_observations(
-    con: duckdb.DuckDBPyConnection,
-    store: ObservationStore,
-    table: str,
-    check: Callable[[], Verdict],
-    known: Mapping[str, PullRecord] | None = None,
+    con: duckdb.DuckDBPyConnection, store: ObservationStore, table: str, check: Callable[[str], Verdict]
 ) -> tuple[TableResult, Verdict]:
-    """Make `observation.<table>` show all rows of all pulls; `check` judges those of pulls that are new.
+    """Make `observation.<table>` show all rows of all pulls; `check` judges a view of those that are new.
 
-    What the pulls refused is shown as `quarantine.observation__<table>` and noted as issues. `known` are all pulls
-    by their keys, where the caller has read them already.
+    The first of the tables decides which pulls are seen: the others, and whatever is built from them, see the same
+    ones, also where another pull ends meanwhile. What the pulls refused is shown as
+    `quarantine.observation__<table>` and noted as issues.
     """
     con.execute(STATE_DDL)
     started = time.perf_counter()
     contract = store.contracts[table]
-    pulls = {pull.key: pull for pull in store.pulls()} if known is None else known
+    if table == TABLES[0] or not _exists(con, SHOWN):
+        _choose_pulls(con, store.pulls())
+    records = _shown(con)
     judged = _merged(con, contract.table)
-    new = [pull for key, pull in pulls.items() if key not in judged]
+    new = [key for key in records if key not in judged]
     verdict = Verdict(contract.table, ())
     if new:
-        _show(con, store, contract.table, new)
-        verdict = check()
-    _show(con, store, contract.table, None)
-    refused = store.query(table, [pull for pull in pulls.values() if pull.refused.get(table)], quarantine=True)
+        con.execute(f"create or replace view {NEW} as {store.query(table, _read(records, new))}")
+        verdict = check(NEW)
+        con.execute(f"drop view {NEW}")
+    _show_all(con, store, table)
+    said = {key: orjson.loads(record) for key, record in records.items()}
+    refusing = _read(records, [key for key, pull in said.items() if pull["refused"].get(table)])
+    refused = store.query(table, refusing, quarantine=True)
     con.execute(f"create or replace view quarantine.observation__{table} as {refused}")
     if not verdict.failures:
-        _note_merged(con, contract.table, judged, set(pulls))
-    quarantined = _note_refused(con, contract, pulls.values())
-    good = sum(pull.rows[table] for pull in pulls.values())
-    bad = sum(pull.refused.get(table, 0) for pull in pulls.values())
+        _note_merged(con, contract.table, judged, set(records))
+    quarantined = _note_refused(con, contract, refusing)
+    good = sum(pull["rows"][table] for pull in said.values())
+    bad = sum(pull["refused"].get(table, 0) for pull in said.values())
     result = TableResult(
         contract.table,
         good + bad,
@@ -138,6 +132,33 @@ def show_observations(
         state="updated" if new else "unchanged",
     )
     return result, verdict
+
+
+def shown_pulls(con: duckdb.DuckDBPyConnection) -> list[PullRecord]:
+    """The pulls that the tables of a warehouse are built from, in the order in which they began."""
+    records = _shown(con)
+    return _read(records, list(records))
+
+
+def changes_of(con: duckdb.DuckDBPyConnection, query: Query) -> Changes | None:
+    """What a verdict on a table has to know: its version, and which rows are not those of an earlier one."""
+    known, way = _known(con, query.table), query.refresh
+    if known is None:
+        return None
+    if not isinstance(way, Rebuilt):
+        return Changes(known[2], (), lambda _: "true")
+
+    def since(version: str) -> str | None:
+        first, serial = version.split(":")
+        if first != known[2].split(":")[0]:
+            return None
+        cells = con.execute(
+            "select value, within from state.changed where table_name = ? and column_name = ? and serial > ?",
+            [query.table, way.column, int(serial)],
+        ).fetchall()
+        return _predicate(_parts(way, cells))
+
+    return Changes(known[2], (way.column, way.within) if way.within else (way.column,), since)
 
 
 def origins_of(con: duckdb.DuckDBPyConnection, query: Query) -> dict[str, list[tuple[str, str]]]:
@@ -231,7 +252,7 @@ def _cell(way: Rebuilt) -> str:
 def _take_over(con: duckdb.DuckDBPyConnection, table: str, way: Rebuilt, cells: Sequence[Cell]) -> None:
     """Put the rows of `fresh` in some cells in the place of the table's; all rows that differ are in them."""
     has_nulls = any(value is None for value, _ in cells)
-    rows = "true" if has_nulls else " or ".join(f"({part.predicate()})" for part in _parts(way, cells))
+    rows = "true" if has_nulls else _predicate(_parts(way, cells))
     con.execute(f"delete from {table} where {rows}")
     con.execute(f"insert into {table} select * from fresh where {rows}")
 
@@ -244,25 +265,26 @@ def _newest(con: duckdb.DuckDBPyConnection, plan: Plan, query: Query, way: Newes
     source = _observation_of(query)
     recipe = plan.recipe(query, None)
     others = _hash(sorted((t, _version(con, plan, t)) for t in query.reads if not t.startswith("observation.")))
-    pulls, merged = plan.pulls, _merged(con, query.table)
+    pulls, merged = _shown(con), _merged(con, query.table)
     known = _known(con, query.table)
     is_whole = known is None or (known[0], known[1]) != (recipe, others) or not merged <= set(pulls)
-    new = [pull for key, pull in pulls.items() if is_whole or key not in merged]
-    if not is_whole and not new:
+    new = [key for key in pulls if is_whole or key not in merged]
+    if known is not None and not is_whole and not new:
         return _as_it_stands(con, query.table)
-    con.execute("begin")
+    con.execute("begin; create schema part")
+    rows = plan.store.query(source.split(".")[1], _read(pulls, new))
+    text = _instead(con, query.text, source, rows)
     if is_whole:
         _forget(con, query.table)
         # What was seen last is seen again soonest: rows that will be replaced lie together at the end.
-        con.execute(f"create or replace table {query.table} as {query.text}\norder by {way.order[0]}")
+        con.execute(f"create or replace table {query.table} as {text}\norder by {way.order[0]}")
         con.execute(f"comment on table {query.table} is {quote(query.grain)}")
         version = _next_version(None)
     else:
-        _show(con, plan.store, source, new)
-        con.execute(f"create or replace temp table fresh as {query.text}")
-        _show(con, plan.store, source, None)
+        con.execute(f"create or replace temp table fresh as {text}")
         version = _next_version(known)
         _merge(con, query.table, way, _watched(con, plan, query), version)
+    con.execute("drop schema part cascade")
     _note_merged(con, query.table, _merged(con, query.table), set(pulls))
     size = _count(con, query.table)
     result = TableResult(query.table, size, size, 0.0, state="built" if is_whole else "updated")
@@ -299,12 +321,6 @@ def _merge(
     con.execute("drop table fresh; drop table stale")
 
 
-def _show(
-    con: duckdb.DuckDBPyConnection, store: ObservationStore, source: str, pulls: Sequence[PullRecord] | None
-) -> None:
-    con.execute(f"create or replace view {source} as {store.query(source.split('.')[1], pulls)}")
-
-
 def _observation_of(query: Query) -> str:
     sources = [table for table in query.reads if table.startswith("observation.")]
     if len(sources) != 1:
@@ -337,8 +353,10 @@ def _rebuilt(
         version = _next_version(known)
         parts = _parts(way, touched)
         con.execute("begin; create schema part")
+        if contract:  # so that its verdict can follow
+            _note_changes(con, query.table, way, touched, version)
         watched = _watched(con, plan, query)
-        rows = " or ".join(f"({part.predicate()})" for part in parts)
+        rows = _predicate(parts)
         kept = f"({rows})" if watched else "false"
         con.execute(f"create or replace temp table stale as select * from {query.table} where {kept}")
         for part in parts:
@@ -416,6 +434,11 @@ def _parts(way: Rebuilt, touched: Iterable[Cell]) -> list[_Part]:
     return parts
 
 
+def _predicate(parts: Sequence[_Part]) -> str:
+    """What holds for the rows of any of the parts."""
+    return " or ".join(f"({part.predicate()})" for part in parts) or "false"
+
+
 def _cut(con: duckdb.DuckDBPyConnection, query: Query, way: Rebuilt, part: _Part, followed: Sequence[str]) -> str:
     """The query over those rows of its inputs that a part follows from.
 
@@ -427,9 +450,15 @@ def _cut(con: duckdb.DuckDBPyConnection, query: Query, way: Rebuilt, part: _Part
         if names.count(name) == 1:
             has_places = way.within is not None and _has_column(con, table, way.within)
             held = part.predicate(has_places=has_places)
-            con.execute(f"create or replace view part.{name} as select * from {table} where {held}")
-            text = re.sub(rf"(?<![\w.]){re.escape(table)}(?![\w.])", f"part.{name}", text)
+            text = _instead(con, text, table, f"select * from {table} where {held}")
     return text
+
+
+def _instead(con: duckdb.DuckDBPyConnection, text: str, table: str, rows: str) -> str:
+    """The text of a query with a view of some rows, in schema `part`, in the place of a table."""
+    name = f"part.{table.split('.')[1]}"
+    con.execute(f"create or replace view {name} as {rows}")
+    return re.sub(rf"(?<![\w.]){re.escape(table)}(?![\w.])", name, text)
 
 
 def _is_followed(con: duckdb.DuckDBPyConnection, plan: Plan, table: str, way: Rebuilt) -> bool:
@@ -460,7 +489,7 @@ def _may_be_followed(con: duckdb.DuckDBPyConnection, query: Query, way: Rebuilt)
 def _version(con: duckdb.DuckDBPyConnection, plan: Plan, table: str) -> str:
     """What changes whenever a table's content does."""
     if table.startswith("observation."):
-        return plan.pulls_hash
+        return _hash(list(_shown(con)))
     if table in plan.queries and (known := _known(con, table)):
         return known[2]
     return fingerprint(con, table)
@@ -496,6 +525,37 @@ def _remember(con: duckdb.DuckDBPyConnection, result: TableResult, recipe: str, 
     )
     con.execute("delete from state.built where table_name = ?", [result.table])
     con.execute("insert into state.built values (?, ?, ?, ?, ?)", [result.table, recipe, inputs, version, said])
+
+
+def _choose_pulls(con: duckdb.DuckDBPyConnection, pulls: Sequence[PullRecord]) -> None:
+    """Note which pulls all tables are to see, until this is called again."""
+    con.execute(
+        f"create or replace table {SHOWN} as "
+        "select unnest(?::varchar[]) as pull_key, unnest(?::varchar[]) as record",
+        [[pull.key for pull in pulls], [pull.model_dump_json() for pull in pulls]],
+    )
+
+
+def _shown(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """The records of the pulls that all tables see, by their keys; as they are stored, since there are many."""
+    return dict(con.execute(f"select pull_key, record from {SHOWN}").fetchall()) if _exists(con, SHOWN) else {}
+
+
+def _read(records: Mapping[str, str], keys: Sequence[str]) -> list[PullRecord]:
+    return [PullRecord.model_validate_json(records[key]) for key in keys]
+
+
+def _show_all(con: duckdb.DuckDBPyConnection, store: ObservationStore, table: str) -> None:
+    """Keep a view of all pulls for whoever looks at the warehouse; to make it, all folders have to be listed."""
+    name, text = f"observation.{table}", store.query(table)
+    made = con.execute("select recipe from state.built where table_name = ?", [name]).fetchone()
+    there = con.execute(
+        "select 1 from duckdb_views() where schema_name = 'observation' and view_name = ?", [table]
+    ).fetchone()
+    if made != (text,) or not there:
+        con.execute(f"create or replace view {name} as {text}")
+        con.execute("delete from state.built where table_name = ?", [name])
+        con.execute("insert into state.built (table_name, recipe) values (?, ?)", [name, text])
 
 
 def _merged(con: duckdb.DuckDBPyConnection, table: str) -> set[str]:

@@ -95,6 +95,8 @@ def open_warehouse(
             for schema in SCHEMAS:
                 con.execute(f"create schema if not exists {schema}")
             con.execute(ISSUES_DDL)
+            # What a run writes goes into the file once, when it is closed, and until then into the log beside it.
+            con.execute("set checkpoint_threshold = '4GB'")
         for name, function in (functions or {}).items():
             arguments: list[Any] = [duckdb.sqltype(argument) for argument in function.arguments]
             returns = duckdb.sqltype(function.returns)

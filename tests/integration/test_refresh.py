@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from pipelines.checks import Verdict
 from pipelines.contract import Contract
 from pipelines.lineage import Newest, Query, Rebuilt, SqlError
-from pipelines.observations import ObservationStore
-from pipelines.refresh import Plan, refresh
+from pipelines.observations import TABLES, ObservationStore
+from pipelines.refresh import Plan, changes_of, refresh, show_observations, shown_pulls
 from pipelines.warehouse import WarehouseError, open_warehouse, rolled_back_on_error
 from tests.helpers import column, document, key, load, row_rule_quality
 from tests.integration.test_observations import account, post, store_in
@@ -123,8 +125,8 @@ def run(con: Any, folder: Path, store: ObservationStore, given: dict[str, Query]
     """Bring every table up to date; returns how each was built."""
     plan = Plan(given, lambda query, contract: query.text + (contract.digest if contract else ""), store)
     contract = contract_of_likes(folder)
-    for table in ("post", "account"):
-        con.execute(f"create or replace view observation.{table} as {store.query(table)}")
+    for table in TABLES:
+        show_observations(con, store, table, lambda rows: Verdict(rows, ()))
     return {
         table: refresh(con, plan, query, contract if table == "public.likes" else None).state
         for table, query in given.items()
@@ -364,3 +366,64 @@ def test_a_newest_table_reads_one_observation(place: Any) -> None:
         WarehouseError, match=r"model\.newest: a `newest` table reads exactly one observation table"
     ):
         run(con, folder, store, queries(folder, model__newest=wrong))
+
+
+def test_a_pull_that_ends_during_a_run_is_seen_by_no_table_of_it(place: Any) -> None:
+    con, folder, store = place
+    given, names = queries(folder), {"did:plc:a": "A", "did:plc:b": "B", "did:plc:c": "C"}
+    observe(store, MONDAY, [post("at://1")])
+    run(con, folder, store, given)
+    judged: list[int] = []
+
+    def check(rows: str) -> Verdict:
+        (size,) = con.execute(f"select count(*) from {rows}").fetchone()
+        judged.append(size)
+        return Verdict(rows, ())
+
+    def tables(names: Sequence[str]) -> None:
+        plan = Plan(given, lambda query, contract: query.text + (contract.digest if contract else ""), store)
+        for table in names:
+            refresh(con, plan, given[table], contract_of_likes(folder) if table == "public.likes" else None)
+
+    observe(store, MONDAY + dt.timedelta(days=1), [post("at://2")])
+    show_observations(con, store, "account", check)
+    tables(["model.last"])
+    observe(store, MONDAY + dt.timedelta(days=2), [post("at://3"), post("at://4")])
+    show_observations(con, store, "post", check)
+    tables([table for table in TEXTS if table != "model.last"])
+    assert judged == [1, 1]
+    assert [pull.observed_on.day for pull in shown_pulls(con)] == [7, 8]
+    assert con.execute("select count(*) from model.newest").fetchone() == (2,)
+    run(con, folder, store, given)
+    assert con.execute("select count(*) from model.newest").fetchone() == (4,)
+    assert content(con) == anew(folder, store, names, given)
+
+
+def test_a_verdict_is_told_which_rows_changed_since_any_version(place: Any) -> None:
+    con, folder, store = place
+    given, dice = queries(folder), random.Random(3)  # noqa: S311 - repeatable, not secret
+    query, versions = given["public.likes"], {}
+    for day in range(6):
+        moment = MONDAY + dt.timedelta(days=day)
+        observe(store, moment, random_posts(dice, moment))
+        run(con, folder, store, given)
+        changes = changes_of(con, query)
+        assert changes is not None
+        assert changes.columns == ("month_on",)
+        rows = set(con.execute(f"select * from {query.table}").fetchall())
+        for version, before in versions.items():
+            con.execute(
+                "create or replace temp table month as select unnest(?::date[]) as month_on",
+                [sorted({row[0] for row in rows | before})],
+            )
+            same = con.execute(f"select month_on from month where not ({changes.since(version)})").fetchall()
+            assert {row for row in rows if row[:1] in same} == {row for row in before if row[:1] in same}
+        versions[changes.version] = rows
+    assert len(versions) > 3
+    assert changes.since(changes.version) == "false"
+    con.execute("drop table public.likes")
+    assert changes_of(con, query) is None
+    run(con, folder, store, given)
+    anew = changes_of(con, query)
+    assert anew is not None
+    assert anew.since(changes.version) is None

@@ -12,12 +12,13 @@ import math
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import orjson
 import pyarrow as pa
 import pytest
 import sqlglot
@@ -25,7 +26,7 @@ from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from pipelines.checks import Verdict, check_table
+from pipelines.checks import Changes, Verdict, check_table
 from pipelines.contract import (
     SQL_TYPES,
     Column,
@@ -87,9 +88,19 @@ def count_broken(con: duckdb.DuckDBPyConnection, rule: Rule, contract: Contract)
     return one(con, f"select count(*) from {contract.table} where {row_rule(rule, contract)}")
 
 
+def judged_as_changed(con: duckdb.DuckDBPyConnection, contract: Contract, verdict: Verdict) -> Verdict:
+    """The verdict where nothing was found before, and every row of the table has changed since."""
+    clean = [replace(r, passed=True, broken=0, problem=None) for r in verdict.results]
+    said = orjson.dumps([asdict(result) for result in clean]).decode()
+    con.execute("update quarantine.judged set state = 'version a:0', verdict = ?", [said])
+    return check_table(con, contract, changes=Changes("a:1", (), lambda _: "true"))
+
+
 def disagreements(con: duckdb.DuckDBPyConnection, contract: Contract) -> list[tuple[Any, ...]]:
     """The rules on which the two judges differ: rule, rows broken by the row rule, what the suite says."""
-    results = {result.rule: result for result in check_table(con, contract).results}
+    verdict = check_table(con, contract)
+    assert judged_as_changed(con, contract, verdict) == verdict
+    results = {result.rule: result for result in verdict.results}
     rules = [rule for rule in contract.all_rules() if rule.kind != "type"]
     assert set(results) == {rule.name for rule in rules}
     empty = one(con, f"select count(*) from {contract.table}") == 0
@@ -429,7 +440,9 @@ def test_every_rule_of_a_shipped_contract_catches_a_counter_example(
     bad = bad_rows(con, contract, good)
     fill(con, contract, [good, *bad.values()])
     assert disagreements(con, contract) == []
-    results = {result.rule: result for result in check_table(con, contract).results}
+    verdict = check_table(con, contract)
+    assert judged_as_changed(con, contract, verdict) == verdict
+    results = {result.rule: result for result in verdict.results}
     for rule in contract.all_rules():
         if rule.name not in bad:
             continue

@@ -177,6 +177,9 @@ def _draw_hulls(steps: _Steps, start: int, end: int) -> _Hulls:
     from scipy.optimize import isotonic_regression  # type: ignore[import-untyped] # slow to load, rarely needed
 
     gaps = np.diff(steps.values[start : end + 1])
+    if len(steps.values) == steps.up_to[-1]:  # no value comes twice: every rise is one
+        corners = [start + isotonic_regression(gaps, increasing=upper).blocks for upper in (False, True)]
+        return _Hulls(corners[0], corners[1])
     rises = np.diff(steps.below[start : end + 1]), np.diff(steps.up_to[start : end + 1])
     corners = [
         start + isotonic_regression(gaps / rise, weights=rise, increasing=upper).blocks

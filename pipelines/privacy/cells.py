@@ -52,9 +52,14 @@ class Population:
     sensitive: frozenset[str]
     withdrawn: int = 0
 
-    def categories(self, dimension: str) -> tuple[str, ...]:
-        """The categories of a dimension that occur, sorted."""
-        return tuple(sorted(self.records[dimension].unique()))
+    def categories(self, dimension: str, where: Cell = EVERYBODY) -> tuple[str, ...]:
+        """The categories of a dimension that occur among those for whom `where` holds, sorted; both of a theme."""
+        if dimension.startswith(THEME_PREFIX):
+            return MENTIONED, NOT_MENTIONED
+        column = self.records[dimension]
+        for filtered, category in where:
+            column = column[self.records.loc[column.index, filtered] == category]
+        return tuple(sorted(column.unique()))
 
     def count(self, cell: Cell) -> int:
         """The true count of a cell."""
@@ -66,7 +71,7 @@ class Population:
     def cells(self, table: Table) -> tuple[Cell, ...]:
         """All cells of a table with its margins, the inner ones first, everybody of `where` last."""
         found: dict[Cell, None] = {}
-        choices = [[*self.categories(d), None] for d in table.dimensions]
+        choices = [[*self.categories(d, table.where), None] for d in table.dimensions]
         for chosen in product(*choices):
             pairs = zip(table.dimensions, chosen, strict=True)
             found[table.where | {(d, c) for d, c in pairs if c is not None}] = None

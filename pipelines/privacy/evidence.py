@@ -19,15 +19,16 @@ Outcome = Literal["nothing found", "found", "not applicable", "failed"]
 class ThemeRow:
     """One published row of themes: how many of a role group's interviews mention a theme.
 
-    `interviews` and `base` are rounded counts; `share_percent` is whole per cent of the rounded counts (D5),
-    None where the base is too small. A withheld row has neither count nor share.
+    `interviews` and `base` are rounded counts; `share_percent` is whole per cent of the rounded counts (D5; only
+    with that rule off has it decimals), None where the base is too small. A withheld row has neither count nor
+    share. `role_group` is `all` for the row of everybody.
     """
 
     theme_id: str
     role_group: str
     interviews: int | None
     base: int | None
-    share_percent: int | None
+    share_percent: float | None
     withheld_reason: str | None
 
 
@@ -76,8 +77,9 @@ class Protected:
 class LedgerEntry:
     """One earlier publication of a study with the truth behind its cells; kept in the restricted store only.
 
-    `records_digest` counts how often each combination of all attributes and themes occurred, by the hash of the
-    combination under the store's secret: enough to tell how many interviews changed since, and nothing else.
+    `records_digest` counts how often each combination of all attributes and themes occurred, merged as they were
+    told, by the hash of the combination under the store's secret: enough to tell how many interviews changed since
+    in what was told, and nothing else.
     """
 
     publication: Publication
@@ -87,6 +89,7 @@ class LedgerEntry:
     coverage: tuple[CoverageRow, ...]
     records_digest: Mapping[str, int] = field(repr=False)
     withdrawn: int = 0
+    withheld: tuple[Withheld, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class Evidence:
 
     `social` gives the column names of every published table that is not about interviews; `register` counts the
     people in the public register by the values of the columns that such tables share with the interview tables.
+    `merges` are the public vocabulary's merges by attribute: which categories an earlier, finer table had.
     """
 
     protected: Protected
@@ -102,6 +106,7 @@ class Evidence:
     social: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     register: Mapping[Cell, int] = field(default_factory=dict, repr=False)
     messages: tuple[str, ...] = ()
+    merges: Mapping[str, tuple[Mapping[str, str], ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

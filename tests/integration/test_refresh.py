@@ -402,7 +402,9 @@ def test_a_pull_that_ends_during_a_run_is_seen_by_no_table_of_it(place: Any) -> 
 def test_a_verdict_is_told_which_rows_changed_since_any_version(place: Any) -> None:
     con, folder, store = place
     given, dice = queries(folder), random.Random(3)  # noqa: S311 - repeatable, not secret
-    query, versions = given["public.likes"], {}
+    query = given["public.likes"]
+    versions: dict[str, set[Any]] = {}
+    changes = None
     for day in range(6):
         moment = MONDAY + dt.timedelta(days=day)
         observe(store, moment, random_posts(dice, moment))
@@ -420,6 +422,7 @@ def test_a_verdict_is_told_which_rows_changed_since_any_version(place: Any) -> N
             assert {row for row in rows if row[:1] in same} == {row for row in before if row[:1] in same}
         versions[changes.version] = rows
     assert len(versions) > 3
+    assert changes is not None
     assert changes.since(changes.version) == "false"
     con.execute("drop table public.likes")
     assert changes_of(con, query) is None

@@ -11,16 +11,26 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib import metadata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 
 from pipelines.checks import Verdict, check_table
 from pipelines.contract import Contract, MinimumRows
-from pipelines.release import package, pages
+from pipelines.release import bundle, diff, metadata, package, pages, spreadsheet
+from pipelines.release.changes import (
+    CONTRACTS,
+    ReleaseChanges,
+    compare_editions,
+    list_deltas,
+    major_sentences,
+    read_edition,
+)
 from pipelines.release.manifest import (
     SHARE_ALIKE,
     DatasetEntry,
@@ -39,6 +49,7 @@ from pipelines.release.manifest import (
 )
 from pipelines.release.tables import read_table, write_csv, write_parquet
 from pipelines.release.verify import CHECKSUMS, sha256_of, verify_release
+from pipelines.release.versions import broken_promises, deprecation_faults, deprecation_of
 from pipelines.settings import Home, World
 from pipelines.snapshots import Fetch, write_atomically
 
@@ -50,6 +61,10 @@ MEDIA_TYPES = {
     ".md": "text/markdown",
     ".html": "text/html",
     ".duckdb": "application/octet-stream",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".zip": "application/zip",
+    ".jsonld": "application/ld+json",
+    ".cff": "application/yaml",
 }
 
 
@@ -60,6 +75,8 @@ class ReleaseInput:
     `inputs` are the snapshots behind each source, `origins` the source contracts behind each dataset,
     `code_digest` the hash of all contracts, queries and functions, `policy_faults` what the policy of the
     platforms forbids about the tables. `inspect` looks at all staged files before they are listed and renamed.
+    `forbid_major` makes no release of a major change, because nobody is there to decide on it. `publisher` is who
+    stands for the data, and at which address.
     """
 
     home: Home
@@ -72,6 +89,8 @@ class ReleaseInput:
     code_digest: str
     policy_faults: Sequence[str] = ()
     inspect: Callable[[Path], Inspection] | None = None
+    forbid_major: bool = False
+    publisher: metadata.Publisher = field(default_factory=metadata.publisher_from)
 
 
 @dataclass(frozen=True)
@@ -109,8 +128,9 @@ def latest_release(public: Path) -> Path | None:
 def build_release(con: duckdb.DuckDBPyConnection, given: ReleaseInput) -> Outcome:
     """Publish the public tables as a new release, unless nothing changed since the last.
 
-    Errors: `ReleaseError` when a critical rule does not hold, a licence does not allow it, or the staged files
-    do not read back; then nothing becomes visible.
+    Errors: `ReleaseError` when a critical rule does not hold, a licence does not allow it, a contract changed more
+    than its version says or than is allowed here, or the staged files do not read back; then nothing becomes
+    visible.
     """
     finish_interrupted(given.home)
     if faults := [*given.policy_faults, *licence_faults(given.contracts, given.origins)]:
@@ -136,16 +156,53 @@ def _stage_and_publish(
     manifest = _manifest(given, datasets, latest.name if latest else None)
     if latest and read_manifest(latest).fingerprint() == manifest.fingerprint():
         return Outcome(latest.name, latest, False, rows)
-    manifest = _write_companions(con, given, verdicts, manifest, stage)
+    manifest, changes = _compared(given, manifest, stage, latest)
+    manifest = _write_companions(con, given, verdicts, manifest, changes, stage)
     if faults := verify_release(stage):
         raise ReleaseError(f"no release, the staged files do not read back: {'; '.join(faults)}")
-    _flush(stage)
+    _flush([*sorted(stage.rglob("*"), reverse=True), stage])
     folder = public / "v" / manifest.version
     folder.parent.mkdir(parents=True, exist_ok=True)
     stage.rename(folder)
-    _flush(folder.parent)
+    _flush([folder.parent])
     point_to_newest(public)
     return Outcome(manifest.version, folder, True, rows)
+
+
+def _compared(
+    given: ReleaseInput, manifest: Manifest, stage: Path, latest: Path | None
+) -> tuple[Manifest, ReleaseChanges]:
+    """Keep the contracts and write the deltas against the newest release; the manifest then says what changed.
+
+    Errors: `ReleaseError` with every promise that the change would break.
+    """
+    (stage / CONTRACTS).mkdir()
+    for contract in given.contracts:
+        (stage / CONTRACTS / f"{contract.name}.json").write_bytes(to_json(contract.document))
+    old = read_edition(latest) if latest else None
+    before = {dataset.name: dataset for dataset in old.manifest.datasets} if old else {}
+    datasets = [
+        manifest.dataset(c.name).model_copy(
+            update={"deprecation": deprecation_of(c, before.get(c.name), manifest.version, given.released_on)}
+        )
+        for c in given.contracts
+    ]
+    new = read_edition(stage, manifest.model_copy(update={"datasets": tuple(datasets)}))
+    changes = compare_editions(old, new, stage)
+    deprecations = {dataset.name: dataset.deprecation for dataset in datasets}
+    faults = (
+        broken_promises(old.manifest, old.promises, new.promises, deprecations, given.released_on)
+        if old
+        else deprecation_faults(deprecations, {})
+    )
+    if given.forbid_major and changes.change == "major":
+        said = "; ".join(major_sentences(changes))
+        faults.append(f"a major change is forbidden here ({said}): publish by hand, without --forbid major")
+    if faults:
+        raise ReleaseError(f"no release: {'; '.join(faults)}")
+    levels = {dataset.name: dataset.change for dataset in changes.datasets}
+    told = tuple(d.model_copy(update={"change": levels[d.name]}) for d in new.manifest.datasets)
+    return new.manifest.model_copy(update={"change": changes.change, "datasets": told}), changes
 
 
 def _write_dataset(con: duckdb.DuckDBPyConnection, contract: Contract, stage: Path) -> DatasetEntry:
@@ -163,6 +220,7 @@ def _write_dataset(con: duckdb.DuckDBPyConnection, contract: Contract, stage: Pa
         licence=contract.licence,
         attribution=contract.attribution,
         key=contract.key,
+        status=contract.status,
         files=(file_entry(parquet, stage, table.num_rows), file_entry(csv, stage, table.num_rows)),
     )
 
@@ -209,8 +267,8 @@ def _code_version(given: ReleaseInput) -> str:
 
 def _package_version() -> str:
     try:
-        return metadata.version(package.PRODUCT)
-    except metadata.PackageNotFoundError:
+        return version_of(package.PRODUCT)
+    except PackageNotFoundError:
         return "unreleased"
 
 
@@ -219,13 +277,22 @@ def _write_companions(
     given: ReleaseInput,
     verdicts: Sequence[Verdict],
     manifest: Manifest,
+    changes: ReleaseChanges,
     stage: Path,
 ) -> Manifest:
     """Write all files around the data; the manifest after them, the checksums last."""
     contracts = {contract.name: contract for contract in given.contracts}
+    manifest = _with_spreadsheets(manifest, contracts, given.publisher, stage)
+    codebook = package.codebook(manifest, contracts)
+    citation = metadata.cite(manifest, given.publisher)
+    zipped = bundle.write_bundle(stage, manifest, contracts, codebook=codebook, citation=citation)
+    manifest = manifest.model_copy(update={"files": (file_entry(zipped, stage),)})
     texts = {
         "README.md": package.readme(manifest, contracts).encode(),
-        "codebook.md": package.codebook(manifest, contracts).encode(),
+        "codebook.md": codebook.encode(),
+        **metadata.documents(manifest, contracts, given.publisher),
+        "CHANGES.md": diff.change_notes(manifest, changes).encode(),
+        "changes.json": to_json(changes),
         "datapackage.json": to_json(package.data_package(manifest, contracts)),
         "quality.json": to_json(package.quality(verdicts, manifest.datasets)),
         "index.html": pages.release_page(manifest, contracts, _first_rows(con, given.contracts)).encode(),
@@ -234,13 +301,32 @@ def _write_companions(
         (stage / name).write_bytes(content)
     package.write_views(stage, [dataset.name for dataset in manifest.datasets])
     added = _inspected(given, stage)
-    extra = tuple(file_entry(stage / name, stage) for name in sorted([*texts, *added, "views.duckdb"]))
+    rows = {dataset.delta: dataset.rows.touched for dataset in changes.datasets if dataset.delta and dataset.rows}
+    kept = [f"{CONTRACTS}/{dataset.name}.json" for dataset in manifest.datasets]
+    names = sorted([*texts, *added, *rows, *kept, zipped.name, "views.duckdb"])
+    extra = tuple(file_entry(stage / name, stage, rows.get(name)) for name in names)
     manifest = manifest.model_copy(update={"files": extra})
     (stage / "manifest.json").write_bytes(to_json(manifest))
     names = sorted(str(path.relative_to(stage)) for path in stage.rglob("*") if path.is_file())
     sums = "".join(f"{sha256_of(stage / name)}  {name}\n" for name in names)
     (stage / CHECKSUMS).write_text(sums, encoding="utf-8")
     return manifest
+
+
+def _with_spreadsheets(
+    manifest: Manifest, contracts: Mapping[str, Contract], publisher: metadata.Publisher, stage: Path
+) -> Manifest:
+    """Write a spreadsheet of each dataset that fits one, from its Parquet file; the manifest then lists them."""
+    citation = metadata.cite(manifest, publisher)
+    datasets = []
+    for dataset in manifest.datasets:
+        files, path = dataset.files, stage / f"{dataset.name}.xlsx"
+        if spreadsheet.fits(parquet := stage / dataset.file(".parquet").path):
+            about = spreadsheet.About(manifest, contracts[dataset.name], creator=publisher.name, citation=citation)
+            spreadsheet.write_spreadsheet(pq.read_table(parquet), about, path)
+            files = (*files, file_entry(path, stage, dataset.rows))
+        datasets.append(dataset.model_copy(update={"files": files}))
+    return manifest.model_copy(update={"datasets": tuple(datasets)})
 
 
 def _inspected(given: ReleaseInput, stage: Path) -> list[str]:
@@ -330,6 +416,8 @@ def pointers(public: Path) -> dict[str, bytes]:
             "path": f"v/{m.version}",
             "released_on": m.released_on.isoformat(),
             "world": m.world,
+            "previous": m.previous,
+            "change": m.change,
         }
         for m in reversed(manifests)
     ]
@@ -344,6 +432,8 @@ def pointers(public: Path) -> dict[str, bytes]:
                 "schema_version": dataset.schema_version,
                 "licence": dataset.licence,
                 "rows": dataset.rows,
+                "status": dataset.status,
+                "change": dataset.change,
                 "files": [f"v/{newest.version}/{file.path}" for file in dataset.files],
             }
             for dataset in newest.datasets
@@ -359,6 +449,7 @@ def pointers(public: Path) -> dict[str, bytes]:
     return {
         "index.html": pages.home_page(newest, manifests).encode(),
         "versions.json": to_json({"versions": versions}),
+        "deltas.json": to_json({"deltas": list_deltas(manifests)}),
         "catalog.json": to_json(catalog),
         "latest.json": to_json(pointer),
     }
@@ -373,9 +464,9 @@ def pointer_faults(public: Path) -> list[str]:
     ]
 
 
-def _flush(folder: Path) -> None:
-    """Ask the disk to keep what was written, files first, then the folder that names them."""
-    for path in [*(p for p in folder.iterdir() if p.is_file()), folder]:
+def _flush(paths: Iterable[Path]) -> None:
+    """Ask the disk to keep files and folders; what is in a folder comes before it."""
+    for path in paths:
         handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)

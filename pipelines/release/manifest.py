@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from pathlib import Path
+from typing import Literal
 
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -29,6 +30,9 @@ LICENCES = {
     ),
     "MIT": ("MIT Licence", "https://opensource.org/license/mit"),
 }
+Level = Literal["none", "patch", "minor", "major"]  # how much a change asks of those who use the data
+Change = Literal["first", "none", "patch", "minor", "major"]  # a first release has nothing to compare with
+Status = Literal["draft", "active", "deprecated"]
 SHARE_ALIKE = frozenset({"CC-BY-SA-4.0"})
 
 
@@ -54,8 +58,20 @@ class FileEntry(_Record):
     rows: int | None = None
 
 
+class Deprecation(_Record):
+    """That a dataset will go: since which release that is said, what to use instead, and its last promised day."""
+
+    since_version: str
+    since: dt.date
+    replaced_by: str | None = None
+    remove_after: dt.date
+
+
 class DatasetEntry(_Record):
-    """One dataset of a release; `contract_sha256` changes with anything its contract says."""
+    """One dataset of a release; `contract_sha256` changes with anything its contract says.
+
+    `change` is what happened to it since the previous release; see `versions`.
+    """
 
     name: str
     title: str
@@ -67,6 +83,9 @@ class DatasetEntry(_Record):
     attribution: tuple[str, ...]
     key: tuple[str, ...]
     files: tuple[FileEntry, ...]
+    change: Change | None = None
+    status: Status = "active"
+    deprecation: Deprecation | None = None
 
     def file(self, ending: str) -> FileEntry:
         """The dataset's file with an ending such as `.parquet`."""
@@ -95,6 +114,7 @@ class Manifest(_Record):
     released_on: dt.date
     code_version: str
     previous: str | None = None
+    change: Change | None = None
     datasets: tuple[DatasetEntry, ...]
     inputs: tuple[InputEntry, ...]
     files: tuple[FileEntry, ...]

@@ -15,6 +15,7 @@ import duckdb
 from pipelines.checks import Verdict
 from pipelines.contract import Contract, quote, to_table_schema
 from pipelines.release.manifest import LICENCES, DatasetEntry, Manifest
+from pipelines.release.versions import standing
 
 SAMPLE_NOTICE = (
     "Sample data: every authority, councillor and account in this release is fictional. "
@@ -22,6 +23,11 @@ SAMPLE_NOTICE = (
 )
 TITLE = "Councillors' digital engagement"
 PRODUCT = "councillor-engagement"
+
+
+def bundle_name(manifest: Manifest) -> str:
+    """The name of the zip file; that of a sample says so, because the name is what stays after a download."""
+    return f"{PRODUCT}-{manifest.version}{'-sample' if manifest.notice else ''}.zip"
 
 
 def licence_entry(code: str) -> dict[str, str]:
@@ -41,7 +47,8 @@ def data_package(manifest: Manifest, contracts: Mapping[str, Contract]) -> dict[
         contract = contracts[dataset.name]
         shared = {
             "title": dataset.title,
-            "description": f"{contract.purpose} {contract.limitations}",
+            "description": " ".join(filter(None, [standing(dataset), contract.purpose, contract.limitations])),
+            **({} if dataset.status == "active" else {"status": dataset.status}),
             "licenses": [licence_entry(dataset.licence)],
             **({} if manifest.notice else {"sources": [{"title": title} for title in dataset.attribution]}),
         }
@@ -102,8 +109,11 @@ def readme(manifest: Manifest, contracts: Mapping[str, Contract]) -> str:
             f"| [{dataset.name}](codebook.md#{dataset.name}) | {grain} | {dataset.rows:,} "
             f"| {dataset.schema_version} | {dataset.licence} |"
         )
+    lines += ["", "## Files", "", *_files(manifest)]
     lines += ["", "## Before you use it", ""]
-    lines += [f"- **{d.name}**: {contracts[d.name].limitations}" for d in manifest.datasets]
+    for d in manifest.datasets:
+        notice = f" **{said}**" if (said := standing(d)) else ""
+        lines.append(f"- **{d.name}**:{notice} {contracts[d.name].limitations}")
     first = manifest.datasets[0].name
     lines += ["", "## Query it", "", "```sh"]
     lines += [
@@ -119,6 +129,25 @@ def readme(manifest: Manifest, contracts: Mapping[str, Contract]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _files(manifest: Manifest) -> list[str]:
+    """What each file is for, as a list."""
+    too_large = [d.name for d in manifest.datasets if not any(file.path.endswith(".xlsx") for file in d.files)]
+    without = f" (not for {', '.join(too_large)}: too large for a spreadsheet)" if too_large else ""
+    return [
+        "- `<dataset>.parquet`: for DuckDB, Python and R; `views.duckdb` shows them all as views",
+        "- `<dataset>.csv.gz`: the same rows as compressed CSV",
+        f"- `<dataset>.xlsx`: the same rows for Excel and LibreOffice, with codebook and licence{without}",
+        f"- `{bundle_name(manifest)}`: the spreadsheets and the codebook in one download",
+        "- `codebook.md`: what each column means; `quality.json`: what was checked",
+        "- `CHANGES.md`: what changed since the release before; `changes.json` says the same to programs",
+        "- `changes/<dataset>.parquet`: only the rows that changed since then, not in a first release",
+        "- `contracts/<dataset>.json`: what is promised of each dataset, as an ODCS data contract",
+        "- `CITATION.cff`: how to cite the release",
+        "- `manifest.json`: every file with its hash, and what the release was made from",
+        "- descriptions for other systems: `datapackage.json`, `croissant.json`, `dcat.jsonld`, `datacite.json`",
+    ]
+
+
 def codebook(manifest: Manifest, contracts: Mapping[str, Contract]) -> str:
     """Every dataset and every column in words."""
     lines = [f"# Codebook of release {manifest.version}", ""]
@@ -131,6 +160,7 @@ def codebook(manifest: Manifest, contracts: Mapping[str, Contract]) -> str:
             f"{contract.title}: {contract.grain}. Schema {contract.version}.",
             "",
         ]
+        lines += [f"**{notice}**", ""] if (notice := standing(dataset)) else []
         lines += [contract.purpose, "", f"**How to use it.** {contract.usage}", ""]
         lines += [f"**Limits.** {contract.limitations}", ""]
         lines += [f"Key: {', '.join(contract.key)}. Licence: {contract.licence}.", ""]

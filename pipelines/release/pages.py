@@ -23,6 +23,7 @@ from markupsafe import Markup
 
 from pipelines.contract import Column, Contract, LogicalType
 from pipelines.release.manifest import LICENCES, SHARE_ALIKE, DatasetEntry, FileEntry, Manifest, version_key
+from pipelines.release.versions import standing
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 # Spelt out, because `strftime` would follow the language of the machine.
@@ -53,6 +54,7 @@ NUMERIC: frozenset[LogicalType] = frozenset({"integer", "number"})
 FORMATS = {
     ".parquet": ("Parquet", "for DuckDB, Python and R"),
     ".csv.gz": ("CSV", "compressed; unpack it to open it in a spreadsheet"),
+    ".xlsx": ("Excel", "a sheet of data, its codebook, and how to cite it"),
 }
 LONG_TEXT = 40  # longer cells may wrap, shorter ones stay on one line
 
@@ -200,6 +202,7 @@ def _environment() -> Environment:
         "file_format": file_format,
         "licence_link": licence_link,
         "sentence": sentence,
+        "standing": standing,
     }
     environment.globals |= {"types": TYPES, "numeric": NUMERIC, "share_alike": SHARE_ALIKE}
     return environment

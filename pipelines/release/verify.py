@@ -18,7 +18,9 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.release.bundle import bundle_faults
 from pipelines.release.manifest import DatasetEntry, Manifest, ManifestError, read_manifest
+from pipelines.release.spreadsheet import SpreadsheetError, read_shape
 
 CHECKSUMS = "SHA256SUMS"
 TYPES = {
@@ -40,8 +42,8 @@ def sha256_of(path: Path) -> str:
 def verify_release(folder: Path) -> list[str]:
     """What is wrong with a release folder, one sentence each; empty when it verifies.
 
-    Compares every file with `SHA256SUMS` and the manifest, reads every Parquet and CSV file to its last row,
-    and compares columns and types with `datapackage.json`.
+    Compares every file with `SHA256SUMS` and the manifest, reads every Parquet, CSV and XLSX file to its last row,
+    compares columns and types with `datapackage.json`, and the zip file with what it is made of.
     """
     faults = list(_checksum_faults(folder))
     try:
@@ -58,7 +60,7 @@ def verify_release(folder: Path) -> list[str]:
             faults += _dataset_faults(folder, dataset)
         except (OSError, ValueError, KeyError, csv.Error) as error:
             faults.append(f"{dataset.name}: cannot be read ({type(error).__name__})")
-    return faults
+    return [*faults, *bundle_faults(folder, manifest)]
 
 
 def _checksum_faults(folder: Path) -> Iterator[str]:
@@ -106,6 +108,7 @@ def _dataset_faults(folder: Path, dataset: DatasetEntry) -> Iterator[str]:
     yield from _column_faults(folder, dataset, table)
     yield from _key_faults(dataset, table)
     yield from _csv_faults(folder, dataset, table)
+    yield from _spreadsheet_faults(folder, dataset, table)
 
 
 def _column_faults(folder: Path, dataset: DatasetEntry, table: pa.Table) -> Iterator[str]:
@@ -140,3 +143,14 @@ def _csv_faults(folder: Path, dataset: DatasetEntry, table: pa.Table) -> Iterato
     rows = list(csv.reader(io.StringIO(text, newline="")))
     if len(rows) - 1 != dataset.rows or rows[0] != table.column_names:
         yield f"{path.name}: rows or columns differ from {dataset.name}.parquet"
+
+
+def _spreadsheet_faults(folder: Path, dataset: DatasetEntry, table: pa.Table) -> Iterator[str]:
+    for path in [folder / file.path for file in dataset.files if file.path.endswith(".xlsx")]:
+        try:
+            shape = read_shape(path)
+        except SpreadsheetError as error:
+            yield str(error)
+            continue
+        if shape.rows != dataset.rows or list(shape.columns) != table.column_names:
+            yield f"{path.name}: rows or columns differ from {dataset.name}.parquet"

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +102,7 @@ class Project:
         )
 
     def layer(self, name: str) -> list[Contract]:
-        """The contracts of the layer source or public, by name."""
+        """The contracts of a layer such as source or public, by name."""
         return [contract for contract in self.contracts.values() if contract.layer == name]
 
     @cached_property
@@ -139,9 +139,11 @@ class Project:
 
         A query that reads the issues found so far must wait for every table that can raise one.
         """
-        tables = {table for table in query.reads if table.split(".")[0] in ("source", "observation", *LAYERS)}
+        made = ("source", "observation", "protected", *LAYERS)
+        tables = {table for table in query.reads if table.split(".")[0] in made}
         if ISSUES_TABLE in query.reads:
-            tables |= {table for table in self.contracts if table != query.table}
+            own = {table for table in self.contracts if not table.startswith("restricted.")}
+            tables |= own - {query.table}
         return tables
 
 
@@ -187,9 +189,8 @@ class Workplace(dg.ConfigurableResource):  # type: ignore[type-arg]
     def expectation(self, contract: Contract) -> MinimumRows:
         """Which minimum row count holds: a live one, the sample world's, or none without a source it needs."""
         listed = self.source_list
-        if any(
-            not (listed.platforms if name == "platforms" else listed.of(name)) for name in contract.empty_without
-        ):
+        given = {"platforms": listed.platforms, "interviews": listed.interviews}
+        if any(not (given[name] if name in given else listed.of(name)) for name in contract.empty_without):
             return "none"
         return "sample" if self.is_sample else "live"
 
@@ -290,7 +291,7 @@ def snapshot_asset(contract: Contract) -> dg.AssetsDefinition:
         states = [fetch.status for fetch in fetches]
         state = "off" if not locations else "offline" if workplace.offline else ", ".join(sorted(set(states)))
         rows = sum(fetch.rows or 0 for fetch in fetches)
-        _report("snapshots", contract.name, f"{state}, {len(fetches)} files, {rows} rows")
+        report_line("snapshots", contract.name, f"{state}, {len(fetches)} files, {rows} rows")
         return dg.MaterializeResult(metadata={"state": state, "files": len(fetches), "dagster/row_count": rows})
 
     return pull
@@ -310,9 +311,9 @@ def source_asset(contract: Contract) -> dg.AssetsDefinition:
                 if locations
                 else Verdict(contract.table, ())
             )
-        return _table_result(result, contract, verdict, {"state": "on" if locations else "off"})
+        return table_result(result, contract, verdict, {"state": "on" if locations else "off"})
 
-    shared = _common(contract.table, contract, f"{contract.purpose} {contract.limitations}")
+    shared = common_settings(contract.table, contract, f"{contract.purpose} {contract.limitations}")
     return _asset(load, deps=[["snapshots", contract.name]], kinds={"duckdb"}, **shared)
 
 
@@ -338,14 +339,14 @@ def table_asset(query: Query, contract: Contract | None) -> dg.AssetsDefinition:
             )
             columns = columns_of(con, [query.table])[query.table]
             traced = _traced(query, columns, origins_of(con, query))
-        return _table_result(result, contract, verdict, traced)
+        return table_result(result, contract, verdict, traced)
 
     return _asset(
         build,
         deps=[asset_key(table) for table in sorted(reads)],
         kinds={"duckdb", "sql"},
         code_version=_short_hash(query.text),
-        **_common(query.table, contract, purpose),
+        **common_settings(query.table, contract, purpose),
     )
 
 
@@ -380,7 +381,7 @@ def roster_asset() -> dg.AssetsDefinition:
     def write(workplace: Workplace) -> dg.MaterializeResult:  # type: ignore[type-arg]
         with _plain_failures(), workplace.warehouse() as con:
             rows = write_roster(con, ROSTER_TABLE, workplace.place().roster)
-        _report("observations", "roster", f"{rows} accounts to ask about")
+        report_line("observations", "roster", f"{rows} accounts to ask about")
         return dg.MaterializeResult(metadata={"dagster/row_count": rows})
 
     return _asset(
@@ -466,7 +467,7 @@ def _observed(platform: str, records: Sequence[PullRecord], *, place_is_on: bool
     refused = sum(sum(record.refused.values()) for record in records)
     said = ", ".join(f"{n} {outcome.replace('_', ' ')}" for outcome, n in sorted(outcomes.items()))
     line = f"{len(records)} pulls, {rows['post']} posts" + (f"; accounts: {said}" if said else "")
-    _report("observations", platform, line if place_is_on else "off")
+    report_line("observations", platform, line if place_is_on else "off")
     return dg.MaterializeResult(
         metadata={
             "pulls": len(records),
@@ -490,9 +491,9 @@ def observation_asset(contract: Contract) -> dg.AssetsDefinition:
                 contract.name,
                 lambda rows: check_table(con, contract, "none", instead=rows),
             )
-        return _table_result(result, contract, verdict, {})
+        return table_result(result, contract, verdict, {})
 
-    shared = _common(contract.table, contract, f"{contract.purpose} {contract.limitations}")
+    shared = common_settings(contract.table, contract, f"{contract.purpose} {contract.limitations}")
     deps = [["observations", platform] for platform in PLATFORMS]
     if contract.name != OBSERVED_TABLES[0]:  # which decides for all of them which pulls are seen
         deps.append(["observation", OBSERVED_TABLES[0]])
@@ -500,6 +501,12 @@ def observation_asset(contract: Contract) -> dg.AssetsDefinition:
 
 
 # --- the release --------------------------------------------------------------------------------------------
+
+
+class ReleaseConfig(dg.Config):
+    """What a release is to be besides the usual."""
+
+    forbid_major: bool = False  # fail rather than release a change that may break what others wrote
 
 
 def release_asset(public: Sequence[Contract]) -> dg.AssetsDefinition:
@@ -514,12 +521,12 @@ def release_asset(public: Sequence[Contract]) -> dg.AssetsDefinition:
         kinds={"parquet"},
         pool=POOL,
     )
-    def publish(workplace: Workplace) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    def publish(config: ReleaseConfig, workplace: Workplace) -> dg.MaterializeResult:  # type: ignore[type-arg]
         from pipelines.release.build import build_release
 
         with _plain_failures(), workplace.warehouse() as con:
-            outcome = build_release(con, release_input(workplace, con))
-        _report("release", outcome.version, "published" if outcome.is_new else "nothing changed")
+            outcome = build_release(con, release_input(workplace, con, forbid_major=config.forbid_major))
+        report_line("release", outcome.version, "published" if outcome.is_new else "nothing changed")
         return dg.MaterializeResult(
             metadata={
                 "version": outcome.version,
@@ -533,8 +540,11 @@ def release_asset(public: Sequence[Contract]) -> dg.AssetsDefinition:
     return publish
 
 
-def release_input(workplace: Workplace, con: duckdb.DuckDBPyConnection) -> "ReleaseInput":
+def release_input(
+    workplace: Workplace, con: duckdb.DuckDBPyConnection, *, forbid_major: bool = False
+) -> "ReleaseInput":
     """What a release is made of besides the tables: contracts, licences, hashes of the inputs, day and world."""
+    from pipelines.interview_assets import inspect_release
     from pipelines.release.build import ReleaseInput
 
     home, sources = workplace.place(), workplace.source_list
@@ -561,6 +571,8 @@ def release_input(workplace: Workplace, con: duckdb.DuckDBPyConnection) -> "Rele
         minimum_rows={contract.name: workplace.expectation(contract) for contract in PROJECT.layer("public")},
         inputs=inputs,
         code_digest=PROJECT.digest,
+        forbid_major=forbid_major,
+        inspect=partial(inspect_release, workplace, con),
         policy_faults=_policy_faults(con, {pull.platform for pull in pulls}),
         origins={
             contract.name: tuple(
@@ -611,7 +623,7 @@ def _asset(build: Callable[..., Any], **settings: Any) -> dg.AssetsDefinition:
     return definition
 
 
-def _common(table: str, contract: Contract | None, description: str) -> dict[str, Any]:
+def common_settings(table: str, contract: Contract | None, description: str) -> dict[str, Any]:
     """Group, owners, description, column schema, freshness and checks of a table's asset."""
     shared: dict[str, Any] = {
         "key": asset_key(table),
@@ -656,27 +668,30 @@ def _column_schema(contract: Contract) -> dg.TableSchema:
     )
 
 
-def _table_result(
+def table_result(
     result: TableResult, contract: Contract | None, verdict: Verdict | None, metadata: Mapping[str, Any]
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """One materialisation with its verdict, and the asset's one log line."""
-    _report(
+    report_line(
         result.table.split(".")[0],
         result.table.split(".")[1],
         f"{result.rows_in} rows in, {result.rows_out} out, {result.rows_quarantined} quarantined, "
         f"{result.seconds:.2f} s",
     )
     counts = {"dagster/row_count": result.rows_out, "quarantined": result.rows_quarantined, **metadata}
+    key = asset_key(result.table)
     if contract is None or verdict is None:
-        return dg.MaterializeResult(metadata=counts)
+        return dg.MaterializeResult(asset_key=key, metadata=counts)
     failures = [failure.sentence() for failure in verdict.failures]
     doubts = [warning.sentence() for warning in verdict.warnings]
     for sentence in failures:
         log.error("%s: %s", contract.table, sentence)
     return dg.MaterializeResult(
+        asset_key=key,
         metadata=counts,
         check_results=[
             dg.AssetCheckResult(
+                asset_key=key,
                 check_name="contract",
                 passed=not failures,
                 severity=dg.AssetCheckSeverity.ERROR,
@@ -684,6 +699,7 @@ def _table_result(
                 metadata={"rules": len(verdict.results), "failed": len(failures)},
             ),
             dg.AssetCheckResult(
+                asset_key=key,
                 check_name="warnings",
                 passed=not doubts,
                 severity=dg.AssetCheckSeverity.WARN,
@@ -693,7 +709,8 @@ def _table_result(
     )
 
 
-def _report(layer: str, name: str, line: str) -> None:
+def report_line(layer: str, name: str, line: str) -> None:
+    """Log the one line of an asset that is done."""
     log.info("%-10s %-28s %s", layer, name, line, extra={"step": f"{layer}.{name}"})
 
 
@@ -702,7 +719,7 @@ def _short_hash(text: str) -> str:
 
 
 def all_assets() -> list[dg.AssetsDefinition]:
-    """Every asset of the project, in an order in which each comes after what it needs."""
+    """Every asset besides those about interviews, in an order in which each comes after what it needs."""
     sources = PROJECT.layer("source")
     public = PROJECT.layer("public")
     order = build_order(PROJECT.queries)

@@ -1,4 +1,4 @@
-"""The command line: publish, pull, verify, status, query, check, new.
+"""The command line: publish, pull, verify, status, query, diff, check, new.
 
 Belongs here: reading arguments, showing progress, and turning errors into sentences with an exit code. Does not
 belong here: the work; a command calls the same functions that Dagster and the tests call.
@@ -67,10 +67,13 @@ def _sentences(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         from pipelines.contract import ContractError
+        from pipelines.interviews.study import InterviewError
         from pipelines.lineage import SqlError
         from pipelines.observations import ObservationError
         from pipelines.policy import PolicyError
+        from pipelines.privacy.rules import DisclosureError
         from pipelines.release.manifest import ManifestError
+        from pipelines.restricted import RestrictedError
         from pipelines.snapshots import SnapshotError
         from pipelines.warehouse import WarehouseError
 
@@ -78,11 +81,15 @@ def _sentences(command: Callable[..., Any]) -> Callable[..., Any]:
             return command(*args, **kwargs)
         except SettingsError as error:
             raise click.UsageError(str(error)) from None
+        except InterviewError as error:  # whoever types the command holds the study
+            raise Stop(error.for_researcher) from None
         except (
             ContractError,
+            DisclosureError,
             ManifestError,
             ObservationError,
             PolicyError,
+            RestrictedError,
             SnapshotError,
             SqlError,
             WarehouseError,
@@ -106,9 +113,20 @@ def main() -> None:
 @click.option(
     "--released-on", type=click.DateTime(["%Y-%m-%d"]), default=None, help="Day of the release. [default: today]"
 )
+@click.option(
+    "--forbid",
+    type=click.Choice(["major"]),
+    default=None,
+    help="Fail rather than release a change of this level; for runs that nobody watches.",
+)
 @_sentences
 def publish(
-    sources: str, home: Path | None, offline: bool, contact: str | None, released_on: dt.datetime | None
+    sources: str,
+    home: Path | None,
+    offline: bool,
+    contact: str | None,
+    released_on: dt.datetime | None,
+    forbid: str | None,
 ) -> None:
     """Pull, build, check and release every dataset; ends with the release folder and its page.
 
@@ -117,7 +135,10 @@ def publish(
     from pipelines.run import run_job
 
     day = released_on.date().isoformat() if released_on else None
-    outcome = _with_progress(lambda: run_job("publish", home or default_home(), sources, offline, contact, day))
+    careful = forbid == "major"
+    outcome = _with_progress(
+        lambda: run_job("publish", home or default_home(), sources, offline, contact, day, forbid_major=careful)
+    )
     if not outcome.success:
         for problem in outcome.problems:
             click.echo(f"error: {problem}", err=True)
@@ -126,9 +147,19 @@ def publish(
     assert outcome.folder is not None  # noqa: S101 - a successful run has a release
     if outcome.is_new:
         click.echo(f"\nrelease  {outcome.version}  {_short(outcome.folder)}")
+        click.echo(f"change   {_change_of(outcome.folder)}")
     else:
         click.echo(f"\nnothing changed since release  {outcome.version}  {_short(outcome.folder)}")
     click.echo(f"page     {_short(outcome.folder.parent.parent / 'index.html')}")
+
+
+def _change_of(folder: Path) -> str:
+    """What a release changed, in a line."""
+    from pipelines.release.diff import MEANINGS
+    from pipelines.release.manifest import read_manifest
+
+    change = read_manifest(folder).change or "none"
+    return f"{change}: {MEANINGS[change]}"
 
 
 @main.command()
@@ -257,12 +288,58 @@ def _print_rows(relation: Any, shape: str) -> None:
 
 
 @main.command()
+@click.argument("old")
+@click.argument("new")
+@HOME
+@click.option(
+    "--format",
+    "shape",
+    type=click.Choice(["text", "markdown", "html"]),
+    default="text",
+    show_default=True,
+    help="For the terminal, for a comment on a proposed change, or a page of its own.",
+)
 @_sentences
-def check() -> None:
+def diff(old: str, new: str, home: Path | None, shape: str) -> None:
+    """Show what changed from release OLD to release NEW: columns, rows, and the numbers that moved most.
+
+    Each is a version of this home, `latest`, a release folder, or a public folder for its newest release.
+    """
+    from pipelines.release.diff import as_page, compare_folders, find_release, in_markdown, in_terminal
+
+    public = Home(home or default_home()).public
+    changes = compare_folders(find_release(old, public), find_release(new, public))
+    if shape == "text":
+        from rich.console import Console
+
+        Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(in_terminal(changes))
+    else:
+        click.echo(in_markdown(changes) if shape == "markdown" else as_page(changes), nl=False)
+
+
+@main.command()
+@click.option(
+    "--against",
+    metavar="RELEASE",
+    help="Also compare the public contracts with those of a release, and the versions they state.",
+)
+@HOME
+@_sentences
+def check(against: str | None, home: Path | None) -> None:
     """Check contracts and SQL files against the rules of the house, without touching data."""
     from pipelines.authoring import project_faults
 
-    if faults := project_faults():
+    faults = project_faults()
+    if against and not faults:
+        from pipelines.assets import PROJECT
+        from pipelines.release.changes import compare_contracts
+        from pipelines.release.diff import find_release
+
+        folder = find_release(against, Home(home or default_home()).public)
+        changes, faults = compare_contracts(folder, PROJECT.layer("public"), dt.datetime.now(dt.UTC).date())
+        for change in changes:
+            click.echo(f"{change.level:<6} {change.sentence}")
+    if faults:
         for fault in faults:
             click.echo(f"error: {fault}", err=True)
         raise Stop(f"{len(faults)} faults in contracts or SQL")
@@ -285,14 +362,101 @@ def new(name: str) -> None:
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def sample(folder: Path) -> None:
     """Write the embedded fictional world as files, to look at or to change by hand."""
+    from pipelines.sample.interviews import studies
     from pipelines.sample.world import write_world
     from pipelines.settings import SOURCE_LISTS
 
     write_world(folder)
+    for name, files in studies().items():
+        place = folder / "interviews" / name
+        place.mkdir(parents=True, exist_ok=True)
+        for file, content in files.items():
+            (place / file).write_bytes(content)
     places = (SOURCE_LISTS / "sample.yml").read_text(encoding="utf-8")
     # The social network of the sample answers questions and has no files: it stays in the program.
-    (folder / "sources.yml").write_text(re.sub(r"sample: (?=\w+/)", "path: ", places), encoding="utf-8")
+    places = re.sub(r"sample: (?=\w+/)", "path: ", places)
+    places = re.sub(r"(?<=- )\{sample: [a-z0-9-]+\}", "{inbox: interviews}", places)
+    (folder / "sources.yml").write_text(places, encoding="utf-8")
     click.echo(f"wrote the sample world to {folder}; read it with --sources {folder / 'sources.yml'}")
+
+
+# --- interview studies --------------------------------------------------------------------------------------
+
+
+@main.group()
+def study() -> None:
+    """Interview studies: check one before it is handed in, list and withdraw those that the store holds."""
+
+
+@study.command("check")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@_sentences
+def check_study(folder: Path) -> None:
+    """Say what would be read of the study in FOLDER and what would not; store and publish nothing.
+
+    The report is for whoever keeps the study: it may quote what stands in a cell.
+    """
+    from pipelines.interview_assets import vocabulary
+    from pipelines.interviews.folder import load_files, read_study, report
+    from pipelines.interviews.study import InterviewError
+
+    try:
+        found = read_study(load_files(folder), vocabulary())
+    except InterviewError as error:
+        raise Stop(report(error, for_researcher=True)) from None
+    click.echo(report(found, for_researcher=True))
+    if found.refusals:
+        raise Stop("the study would be refused")
+
+
+@study.command("list")
+@HOME
+@_sentences
+def list_studies(home: Path | None) -> None:
+    """List the studies that the store of a home knows; without any number of interviews."""
+    from pipelines.studies import opened_store
+
+    with opened_store(Home(home or default_home())) as store:
+        for known in store.studies():
+            about = known.description
+            kind = ", synthetic" if about.is_synthetic else ""
+            click.echo(f"{about.study_id}  {known.state}  {about.year_from}–{about.year_to}{kind}")
+
+
+@study.command("withdraw")
+@click.argument("study_id")
+@HOME
+@_sentences
+def withdraw_study(study_id: str, home: Path | None) -> None:
+    """Erase a study from the store; the next publication says that it was withdrawn.
+
+    Releases that are out stay as they are. Take its folder out of the source list as well.
+    """
+    from pipelines.studies import opened_store
+
+    with opened_store(Home(home or default_home())) as store:
+        store.withdraw(study_id)
+    click.echo(f"{study_id} is erased from the store; publish to say so")
+
+
+@study.command("describe")
+@click.argument("address")
+@click.option("--identifier", required=True, help="What the archive calls the record.")
+@click.option("--prefix", default="oai_ddi25", show_default=True, help="The archive's name for DDI-Codebook.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
+@CONTACT
+@_sentences
+def describe_study(address: str, identifier: str, prefix: str, out: Path, contact: str | None) -> None:
+    """Fetch the description of a study over OAI-PMH from ADDRESS, for its study.yml to name."""
+    from pipelines.sources.http import HttpPolicy
+    from pipelines.studies import fetch_description
+
+    if not contact:
+        raise click.UsageError("name whom the archive's operator may write to: --contact or ENGAGEMENT_CONTACT")
+    described = fetch_description(address, identifier, prefix, out, HttpPolicy(contact=contact))
+    if described.is_deleted:
+        raise Stop("the archive has withdrawn this record")
+    click.echo(f"wrote {_short(out)}; name it in study.yml: description: {{file: {out.name}, format: oai}}")
 
 
 # --- showing progress ---------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Layer = Literal["source", "observation", "public"]
+Layer = Literal["source", "observation", "restricted", "protected", "public"]
 LogicalType = Literal["string", "integer", "number", "boolean", "date", "timestamp"]
 Classification = Literal["drop", "direct", "quasi", "sensitive", "measure", "safe"]
 Severity = Literal["critical", "warning"]
@@ -43,8 +43,10 @@ SQL_TYPES: Mapping[LogicalType, str] = {
 }
 NUMERIC: frozenset[LogicalType] = frozenset({"integer", "number"})
 PUBLISHABLE: frozenset[Classification] = frozenset({"quasi", "measure", "safe"})
+SHOWN: frozenset[Layer] = frozenset({"protected", "public"})  # what leaves the privacy gate, or is published
 PROVENANCE = ("snapshot_sha256", "snapshot_on", "source_row")
 NAME = r"^[a-z][a-z0-9_]*$"
+DELTA_COLUMNS = ("change", "changed_columns")  # what a file of changes says about a row, before the row itself
 # Text that a spreadsheet would run, or that hides or reorders what a reader sees, is never published.
 UNSAFE_TEXT = (
     r"^[=+@\t\r-]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}\x{feff}]"
@@ -159,6 +161,8 @@ class _ContractProperties(_Strict):
     # The finest level at which the dataset shows what was observed on platforms; see policy.yml.
     level: Literal["account", "aggregate"] | None = None
     emptyWithout: list[str] = Field(default_factory=list)  # noqa: N815 - sources, or `platforms`, without which no row is expected
+    replacedBy: str | None = Field(default=None, pattern=NAME)  # noqa: N815 - the dataset to use instead of this one
+    removeAfter: dt.date | None = None  # noqa: N815 - the last day on which a deprecated dataset is promised
 
 
 class _RowCountProperties(_Strict):
@@ -178,6 +182,10 @@ class _ColumnProperties(_Strict):
     layouts: dict[str, str | None] = Field(default_factory=dict)
     optional: bool = False
     mayHoldAddress: bool = False  # noqa: N815 - what looks like an e-mail address is one of the field's values
+    # What looks personal and is published on purpose, in the words of the last search of a release.
+    mayShow: list[Literal["handle", "fediverse address", "social address", "e-mail address"]] = Field(  # noqa: N815
+        default_factory=list
+    )
 
 
 # --- the contract as used -----------------------------------------------------------------------------------
@@ -229,6 +237,7 @@ class Column:
     layouts: Mapping[str, str | None]
     optional: bool
     may_hold_address: bool
+    may_show: tuple[str, ...]
     rules: tuple[Rule, ...]
 
     @property
@@ -249,7 +258,7 @@ class Contract:
     name: str
     title: str
     version: str
-    status: str
+    status: Literal["draft", "active", "deprecated"]
     grain: str
     purpose: str
     limitations: str
@@ -266,6 +275,9 @@ class Contract:
     dropped: tuple[str, ...]
     empty_without: tuple[str, ...]
     level: Literal["account", "aggregate"] | None
+    replaced_by: str | None
+    remove_after: dt.date | None
+    document: Mapping[str, Any]  # the complete ODCS document: what the columns inherit is written out
     digest: str
     path: Path
 
@@ -322,7 +334,8 @@ def load_fields(path: Path) -> dict[str, dict[str, Any]]:
 
 def load_contract(path: Path, fields: Mapping[str, dict[str, Any]]) -> Contract:
     """Read one contract; a column that `fields` knows inherits every key it does not state itself."""
-    document = _parse(_Document, read_yaml(path), path, "document")
+    read = read_yaml(path)
+    document = _parse(_Document, read, path, "document")
     table = document.schema_[0]
     layer = _layer(document, table, path)
     custom = _custom(_ContractProperties, document.customProperties, path, "customProperties")
@@ -353,6 +366,9 @@ def load_contract(path: Path, fields: Mapping[str, dict[str, Any]]) -> Contract:
         dropped=tuple(custom.dropped),
         empty_without=tuple(custom.emptyWithout),
         level=custom.level,
+        replaced_by=custom.replacedBy,
+        remove_after=custom.removeAfter,
+        document=_resolved(read, fields),
         digest=_digest(document, raw_columns),
         path=path,
     )
@@ -431,8 +447,8 @@ def _column(raw: dict[str, Any], layer: Layer, layouts: list[str], path: Path) -
     custom = _custom(_ColumnProperties, parsed.customProperties, path, where)
     if parsed.logicalType in NUMERIC and not custom.unit:
         _fail(path, f"{where}: a numeric column needs a unit (customProperties: unit)")
-    if layer == "public" and parsed.classification not in PUBLISHABLE:
-        _fail(path, f"{where}: class {parsed.classification!r} may not stand in a public dataset")
+    if layer in SHOWN and parsed.classification not in PUBLISHABLE:
+        _fail(path, f"{where}: class {parsed.classification!r} may not stand in a {layer} dataset")
     if unknown := set(custom.layouts) - set(layouts):
         _fail(path, f"{where}: unknown layout {sorted(unknown)}")
     _check_options(parsed, path, where)
@@ -452,6 +468,7 @@ def _column(raw: dict[str, Any], layer: Layer, layouts: list[str], path: Path) -
         layouts=custom.layouts,
         optional=custom.optional,
         may_hold_address=custom.mayHoldAddress,
+        may_show=tuple(custom.mayShow),
         rules=tuple(_column_rules(parsed, layer, path)),
     )
 
@@ -481,7 +498,7 @@ def _column_rules(column: _Property, layer: Layer, path: Path) -> Iterator[Rule]
         yield Rule(f"{name}_length", "length", "critical", name, low=options.minLength, high=options.maxLength)
     if column.unique:
         yield Rule(f"{name}_unique", "unique", "critical", name, columns=(name,))
-    if layer == "public" and column.logicalType == "string":
+    if layer in SHOWN and column.logicalType == "string":
         yield Rule(f"{name}_text", "text", "critical", name)
     for quality in column.quality:
         yield _invalid_values_rule(column, quality, path)
@@ -547,6 +564,20 @@ def _check_whole(contract: Contract) -> None:
         contract.key and contract.minimum_rows and contract.freshness_days and contract.usage
     ):
         _fail(contract.path, "a public dataset needs a primary key, a minimum row count, freshness and usage")
+    if contract.layer == "public" and (taken := sorted(set(names) & set(DELTA_COLUMNS))):
+        _fail(contract.path, f"column {taken[0]}: a public dataset leaves this name to the files of its changes")
+    _check_deprecation(contract)
+
+
+def _check_deprecation(contract: Contract) -> None:
+    """A deprecation of a public dataset says until when it is promised, and nothing else says so."""
+    stated = [contract.remove_after, contract.replaced_by]
+    if contract.status != "deprecated" and any(stated):
+        _fail(contract.path, "replacedBy and removeAfter go with status: deprecated")
+    if contract.status == "deprecated" and contract.layer == "public" and not contract.remove_after:
+        _fail(contract.path, "status deprecated needs removeAfter, a day (customProperties)")
+    if contract.replaced_by == contract.name:
+        _fail(contract.path, "replacedBy names the dataset itself")
 
 
 def _fail(path: Path, message: str) -> NoReturn:
@@ -746,7 +777,10 @@ def freshness(contract: Contract) -> dt.timedelta | None:
 
 def resolved_document(path: Path, fields: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     """A contract as a complete ODCS document: what its columns inherit from `fields` is written out."""
-    document = read_yaml(path)
+    return _resolved(read_yaml(path), fields)
+
+
+def _resolved(document: Mapping[str, Any], fields: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     tables = [
         {**table, "properties": [_inherit(raw, fields) for raw in table["properties"]]}
         for table in document["schema"]

@@ -10,6 +10,7 @@ import os
 import dagster as dg
 
 from pipelines.assets import Workplace, all_assets
+from pipelines.interview_assets import interview_assets
 from pipelines.schedules import (
     ask_lost_accounts_again,
     daily_pull,
@@ -18,6 +19,7 @@ from pipelines.schedules import (
     pull,
     record_failure,
     record_success,
+    take_in_studies,
     weekly_release,
 )
 from pipelines.settings import default_home
@@ -37,10 +39,10 @@ def build_defs(
         contact=os.environ.get("ENGAGEMENT_CONTACT"),
     )
     return dg.Definitions(
-        assets=all_assets(),
+        assets=[*all_assets(), *interview_assets()],
         jobs=[publish, pull, observe],
         schedules=[daily_pull, weekly_release],
-        sensors=[ask_lost_accounts_again, record_success, record_failure],
+        sensors=[ask_lost_accounts_again, take_in_studies, record_success, record_failure],
         resources={"workplace": place},
         executor=executor or dg.in_process_executor,
     )

@@ -19,11 +19,11 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 LAYERS = ("clean", "model", "public")
-READABLE = frozenset({"source", "observation", "clean", "model", "public", "quarantine", "published"})
+READABLE = frozenset({"source", "observation", "protected", "clean", "model", "public", "quarantine", "published"})
 MAY_READ = {
     "clean": frozenset({"source", "clean"}),
     "model": frozenset({"clean", "model", "source", "observation"}),
-    "public": frozenset({"clean", "model", "public", "quarantine", "published"}),
+    "public": frozenset({"clean", "model", "public", "protected", "quarantine", "published"}),
 }
 
 

@@ -151,6 +151,12 @@ class RestrictedStore:
         own = {table: [row for row in stored[table] if row["study_id"] == study_id] for table in CONTENT}
         return _population(study_id, own, attributes, frozenset(sensitive))
 
+    def ids(self) -> frozenset[str]:
+        """Every random id of the store, to make sure that none of them is published."""
+        stored = self._read()
+        named = {"encounter": "encounter_id", "participant": "participant_id", "code": "code_id"}
+        return frozenset(row[column] for table, column in named.items() for row in stored[table])
+
     def ledger(self, study_id: str) -> tuple[str, ...]:
         """The entries about a study, oldest first, as JSON; the first has number 1."""
         entries = [row for row in self._read()["ledger"] if row["study_id"] == study_id]

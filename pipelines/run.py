@@ -80,10 +80,12 @@ def run_job(
     contact: str | None = None,
     released_on: str | None = None,
     since: str | None = None,
+    forbid_major: bool = False,
 ) -> RunOutcome:
     """Run a job of the definitions inside this process, and record the attempt.
 
-    `since`, a day, reads the posts of every account back to there again.
+    `since`, a day, reads the posts of every account back to there again; `forbid_major` fails rather than release
+    a change that may break what others wrote.
     Errors: `SettingsError` before anything is touched, when sources or home cannot be used. What fails inside
     the run is not raised but told in the outcome.
     """
@@ -107,7 +109,7 @@ def run_job(
     definitions = build_defs(workplace)
     with instance() as storage:
         result = definitions.resolve_job_def(job).execute_in_process(
-            run_config={**QUIET, **_observe_config(since)},
+            run_config={**QUIET, "ops": {**_observe_config(since), **_release_config(forbid_major)}},
             instance=storage,
             raise_on_error=False,
             partition_key=_partition(workplace),
@@ -138,7 +140,11 @@ def _summary(pull: PullRecord) -> PullSummary:
 def _observe_config(since: str | None) -> dict[str, Any]:
     from pipelines.assets import PLATFORMS
 
-    return {"ops": {f"observations__{p}": {"config": {"since": since}} for p in PLATFORMS}} if since else {}
+    return {f"observations__{p}": {"config": {"since": since}} for p in PLATFORMS} if since else {}
+
+
+def _release_config(forbid_major: bool) -> dict[str, Any]:
+    return {"release": {"config": {"forbid_major": True}}} if forbid_major else {}
 
 
 def _partition(workplace: Workplace) -> str:
@@ -246,8 +252,9 @@ def read_records(home: Home) -> list[RunRecord]:
 def step_count() -> int:
     """How many assets a full run builds."""
     from pipelines.assets import all_assets
+    from pipelines.interview_assets import interview_assets
 
-    return len(all_assets())
+    return sum(len(definition.keys) for definition in [*all_assets(), *interview_assets()])
 
 
 def describe_status(home: Home, now: dt.datetime | None = None) -> tuple[list[str], bool]:

@@ -6,10 +6,13 @@ Belongs here: selection and time. Does not belong here: assets and resources (`a
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 
 import dagster as dg
 
 from pipelines.assets import PLATFORMS, Workplace, lost_accounts_due
+from pipelines.interview_assets import inbox_digests
 from pipelines.run import record_service_run
 
 publish = dg.define_asset_job(
@@ -58,9 +61,10 @@ def daily_pull(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     description="Every Monday, when a week is complete: everything, and a release; off until someone turns it on.",
 )
 def weekly_release(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Publish the week that has ended."""
+    """Publish the week that has ended; what may break others' queries waits for a person."""
     day = today(context.scheduled_execution_time)
-    return dg.RunRequest(run_key=f"release-{day}", partition_key=day)
+    careful = {"ops": {"release": {"config": {"forbid_major": True}}}}
+    return dg.RunRequest(run_key=f"release-{day}", partition_key=day, run_config=careful)
 
 
 @dg.sensor(
@@ -82,6 +86,31 @@ def ask_lost_accounts_again(workplace: Workplace) -> dg.SensorResult:
     }
     requests = [dg.RunRequest(run_key=f"lost-{day}", partition_key=day, run_config=config)] if due else []
     return dg.SensorResult(run_requests=requests, cursor=f"{day}: {due} accounts due")
+
+
+@dg.sensor(
+    name="take_in_studies",
+    job=publish,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description=(
+        "Watches the inboxes of interview studies: once the files of a study have stopped changing, everything is "
+        "built and released, or the study is refused and says why."
+    ),
+)
+def take_in_studies(context: dg.SensorEvaluationContext, workplace: Workplace) -> dg.SensorResult:
+    """Request one run for the studies that are as they were a moment ago and were not taken in as they are.
+
+    The cursor holds hashes of the studies' files: those seen last time, and those that a run was requested for.
+    """
+    found = inbox_digests(workplace)
+    seen = json.loads(context.cursor) if context.cursor else {"seen": [], "taken": []}
+    ready = [digest for digest in found if digest in seen["seen"] and digest not in seen["taken"]]
+    taken = sorted({digest for digest in seen["taken"] if digest in found} | set(ready))
+    key = hashlib.sha256("".join(ready).encode()).hexdigest()[:12]
+    day = today(dt.datetime.now(dt.UTC))
+    requests = [dg.RunRequest(run_key=f"studies-{key}", partition_key=day)] if ready else []
+    return dg.SensorResult(run_requests=requests, cursor=json.dumps({"seen": found, "taken": taken}))
 
 
 def _recorder(status: dg.DagsterRunStatus, name: str, description: str) -> dg.SensorDefinition:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,9 @@ def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
             yield name, repr((table.to_pydict(), table.schema.metadata)).encode()
         elif path.suffix == ".gz":
             yield name, gzip.decompress(path.read_bytes())
+        elif path.suffix in (".zip", ".xlsx"):
+            with zipfile.ZipFile(path) as archive:
+                yield from ((f"{name}/{member}", archive.read(member)) for member in archive.namelist())
         elif path.suffix == ".duckdb":
             con = duckdb.connect(str(path), read_only=True)
             for schema, table_name in con.execute(

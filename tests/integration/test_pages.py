@@ -388,7 +388,10 @@ def test_links_are_relative_and_lead_to_what_a_publication_holds(
 
 def _lay_out(public: Path, release: str, home: str, manifest: Manifest) -> None:
     """The files of a publication with two releases, as the build writes them; only the pages have content."""
-    companions = "README.md codebook.md quality.json manifest.json datapackage.json views.duckdb SHA256SUMS"
+    companions = (
+        "README.md CHANGES.md changes.json codebook.md quality.json manifest.json datapackage.json views.duckdb "
+        "SHA256SUMS"
+    )
     for version in ("2026.11.0", "2026.11.1"):
         folder = public / "v" / version
         folder.mkdir(parents=True)

@@ -40,16 +40,25 @@ CONTRACTS = {c.name: c for c in load_contracts(project_folder("data_contracts"))
 SOURCES = {c.name: c for c in load_contracts(project_folder("data_contracts")).values() if c.layer != "public"}
 DATASETS = tuple(CONTRACTS)
 COMPANIONS = (
+    "CITATION.cff",
+    "councillor-engagement-2026.11.0-sample.zip",
+    "croissant.json",
+    "datacite.json",
+    "dcat.jsonld",
+    "disclosure_report.json",
+    "CHANGES.md",
     "README.md",
     "SHA256SUMS",
+    "changes.json",
     "codebook.md",
     "datapackage.json",
     "index.html",
     "manifest.json",
     "quality.json",
     "views.duckdb",
+    *(f"contracts/{name}.json" for name in DATASETS),
 )
-FILES = tuple(sorted([*COMPANIONS, *(f"{name}.{end}" for name in DATASETS for end in ("parquet", "csv.gz"))]))
+FILES = tuple(sorted([*COMPANIONS, *(f"{name}.{end}" for name in DATASETS for end in ("parquet", "csv.gz", "xlsx"))]))
 PHYSICAL = {
     "string": "BYTE_ARRAY",
     "integer": "INT64",
@@ -612,7 +621,7 @@ def orphaned(sample_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Hom
     """A home with a second release that no pointer names, and a half stage: a run was killed. Read only."""
     home = Home(Path(shutil.copytree(sample_home.root, tmp_path_factory.mktemp("orphaned") / "home")))
     assert build_again(home, change=RENAMED).version == "2026.11.1"
-    for name in ("latest.json", "versions.json", "catalog.json", "index.html"):
+    for name in ("latest.json", "versions.json", "deltas.json", "catalog.json", "index.html"):
         shutil.copy(sample_home.public / name, home.public / name)
     (home.staging / ".half").mkdir(parents=True)
     (home.staging / ".half" / "coverage.parquet").write_bytes(b"PAR1")
@@ -647,7 +656,7 @@ def test_one_changed_row_gives_a_release_and_leaves_every_byte_of_the_old(home: 
     assert [version["version"] for version in versions] == ["2026.12.0", "2026.11.0"]
     catalog = orjson.loads((home.public / "catalog.json").read_bytes())
     listed = [file for dataset in catalog["datasets"] for file in dataset["files"]]
-    assert len(listed) == 2 * len(DATASETS)
+    assert len(listed) == 3 * len(DATASETS)
     assert all((home.public / file).is_file() for file in listed)
 
 
@@ -726,7 +735,7 @@ def test_a_home_in_order_is_left_as_it_is(home: Home) -> None:
     assert contents(home.public) == before
 
 
-@pytest.mark.parametrize("failing", ["index.html", "versions.json", "catalog.json", "latest.json"])
+@pytest.mark.parametrize("failing", ["index.html", "versions.json", "deltas.json", "catalog.json", "latest.json"])
 def test_latest_is_written_last_of_all(interrupted: Home, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
     latest = (interrupted.public / "latest.json").read_bytes()
     written: list[str] = []
@@ -745,4 +754,4 @@ def test_latest_is_written_last_of_all(interrupted: Home, monkeypatch: pytest.Mo
     finish_interrupted(interrupted)
     assert b"2026.11.1" in (interrupted.public / "latest.json").read_bytes()
     if failing == "latest.json":
-        assert sorted(written) == ["catalog.json", "index.html", "versions.json"]
+        assert sorted(written) == ["catalog.json", "deltas.json", "index.html", "versions.json"]

@@ -51,12 +51,11 @@ def definitions() -> dg.Definitions:
 def assets() -> dict[str, dg.AssetsDefinition]:
     """Every asset by its key, written as in Dagster's own pages."""
     found = [asset for asset in definitions().assets or () if isinstance(asset, dg.AssetsDefinition)]
-    return {asset.key.to_user_string(): asset for asset in found}
+    return {key.to_user_string(): asset for asset in found for key in asset.keys}
 
 
 def spec(key: str) -> dg.AssetSpec:
-    (only,) = assets()[key].specs
-    return only
+    return assets()[key].get_asset_spec(dg.AssetKey(key.split("/")))
 
 
 @cache
@@ -84,6 +83,7 @@ def test_each_source_has_two_assets_each_sql_file_one_and_nothing_else_has_any()
     expected = {f"{layer}/{name}" for layer in ("snapshots", "source") for name in sources} | tables | {"release"}
     expected |= {f"observation/{name}" for name in files("data_contracts/observation", "yml")}
     expected |= {"observations/roster", *PULLS}
+    expected |= {"restricted/studies", *(f"protected/{name}" for name in files("data_contracts/protected", "yml"))}
     assert set(assets()) == expected
     assert expected >= BACKBONE
 
@@ -98,7 +98,7 @@ def test_every_asset_says_where_it_belongs_whose_it_is_and_what_it_is_for(key: s
     assert about.kinds
 
 
-@pytest.mark.parametrize("key", keys_of("source", "public"))
+@pytest.mark.parametrize("key", keys_of("source", "protected", "public"))
 def test_a_table_with_a_contract_shows_its_columns_and_stands_behind_a_blocking_check(key: str) -> None:
     contract = contracts()[key]
     schema = spec(key).metadata["dagster/column_schema"]
@@ -108,7 +108,8 @@ def test_a_table_with_a_contract_shows_its_columns_and_stands_behind_a_blocking_
     ]
     assert spec(key).metadata["licence"] == contract.licence
     assert spec(key).metadata["schema_version"] == contract.version
-    checks = {check.name: check.blocking for check in assets()[key].check_specs}
+    own = [check for check in assets()[key].check_specs if check.asset_key.to_user_string() == key]
+    checks = {check.name: check.blocking for check in own}
     assert checks == {"contract": True, "warnings": False}
 
 
@@ -124,6 +125,7 @@ def test_only_what_writes_the_warehouse_waits_for_its_one_writer() -> None:
     pools = {key: asset.op.pool for key, asset in assets().items()}
     assert {key for key, pool in pools.items() if pool is None} == set(keys_of("snapshots"))
     assert {pools.pop(key) for key in PULLS} == {"observe_bluesky", "observe_mastodon"}
+    assert pools.pop("restricted/studies") == "restricted"  # a store of its own
     assert set(pools.values()) == {None, "duckdb"}
 
 
@@ -153,7 +155,8 @@ def test_the_dataset_of_issues_waits_for_every_table_that_can_raise_one() -> Non
             if key not in upstream:
                 upstream.add(key)
                 waiting.append(key)
-    assert upstream >= set(contracts()) - {"public/data_issues"}
+    told = {table for table in contracts() if not table.startswith("restricted/")}
+    assert upstream >= told - {"public/data_issues"}
 
 
 # --- jobs and the schedule ----------------------------------------------------------------------------------
@@ -164,7 +167,10 @@ def test_the_dataset_of_issues_waits_for_every_table_that_can_raise_one() -> Non
     [
         (
             "publish",
-            ("snapshots", "source", "observations", "observation", "clean", "model", "public", "release"),
+            (
+                *("snapshots", "source", "observations", "observation", "restricted", "protected"),
+                *("clean", "model", "public", "release"),
+            ),
         ),
         ("pull", ("snapshots", *PULLS)),
         ("observe", PULLS),
@@ -218,6 +224,7 @@ def test_the_schedule_keeps_to_local_time_when_the_clocks_change(eve: dt.date, u
 def test_runs_of_a_service_are_recorded_from_the_start() -> None:
     sensors = {sensor.name: sensor.default_status for sensor in definitions().sensors or ()}
     assert sensors.pop("ask_lost_accounts_again") == dg.DefaultSensorStatus.STOPPED
+    assert sensors.pop("take_in_studies") == dg.DefaultSensorStatus.STOPPED
     assert sensors == dict.fromkeys(("record_success", "record_failure"), dg.DefaultSensorStatus.RUNNING)
 
 
@@ -243,6 +250,47 @@ def test_accounts_that_did_not_answer_are_asked_again_by_a_sensor(tmp_path: Path
     (request,) = requests()
     assert request.run_config["ops"]["observations__bluesky"]["config"] == {"only_lost": True}
     assert request.partition_key == dt.datetime.now(dt.UTC).date().isoformat()
+
+
+def test_a_study_is_taken_in_once_its_files_stay_as_they_are(tmp_path: Path) -> None:
+    """Seen for the first time, then at rest: one run; again when it changes; never for half-copied files."""
+    inbox = tmp_path / "inbox"
+    listed = tmp_path / "sample.yml"
+    listed.write_text(
+        "world: sample\nsources: {gss_changes: {curated: gss_changes.csv}}\n"
+        f"interviews: [{{inbox: {inbox}}}]\n",
+        encoding="utf-8",
+    )
+    workplace = Workplace(home=str(tmp_path / "home"), sources=str(listed))
+    sensor = definitions().resolve_sensor_def("take_in_studies")
+    cursor: str | None = None
+
+    def requests() -> list[str | None]:
+        nonlocal cursor
+        with dg.build_sensor_context(
+            cursor=cursor, resources={"workplace": workplace}, definitions=definitions()
+        ) as context:
+            result = sensor.evaluate_tick(context)
+        cursor = result.cursor
+        return [request.run_key for request in result.run_requests or ()]
+
+    assert requests() == []
+    study = inbox / "handed-in"
+    study.mkdir(parents=True)
+    (study / "study.yml").write_text("study_id: a-study\n", encoding="utf-8")
+    asked = [requests()]
+    (study / "list.csv").write_text("half", encoding="utf-8")
+    asked.append(requests())
+    (study / "list.csv").write_text("half and the other half", encoding="utf-8")
+    asked += [requests() for _ in range(3)]
+    assert [len(one) for one in asked] == [0, 0, 0, 1, 0]
+    (study / "validation-report.txt").write_text("what the run said", encoding="utf-8")
+    assert [len(requests()) for _ in range(2)] == [0, 0], "the report is no change of the study"
+    (study / "list.csv").write_text("mended", encoding="utf-8")
+    again = [requests() for _ in range(3)]
+    assert [len(one) for one in again] == [0, 1, 0]
+    assert again[1] != asked[3]
+    assert "handed-in" not in (cursor or "")
 
 
 def test_a_day_that_is_over_cannot_be_observed_and_the_failure_says_what_to_do(tmp_path: Path) -> None:

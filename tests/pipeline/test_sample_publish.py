@@ -23,15 +23,24 @@ from tests.conftest import DAY, publish
 
 DATASETS = [contract.name for contract in PROJECT.layer("public")]
 RELEASE_FILES = {
+    "CHANGES.md",
+    "CITATION.cff",
     "README.md",
     "SHA256SUMS",
+    "changes.json",
     "codebook.md",
+    "councillor-engagement-2026.11.0-sample.zip",
+    "croissant.json",
+    "datacite.json",
     "datapackage.json",
+    "dcat.jsonld",
+    "disclosure_report.json",
     "index.html",
     "manifest.json",
     "quality.json",
     "views.duckdb",
-    *(f"{name}.{ending}" for name in DATASETS for ending in ("parquet", "csv.gz")),
+    *(f"{name}.{ending}" for name in DATASETS for ending in ("parquet", "csv.gz", "xlsx")),
+    *(f"contracts/{name}.json" for name in DATASETS),
 }
 
 
@@ -74,9 +83,11 @@ def query(home: Home, sql: str) -> list[tuple[object, ...]]:
 
 def test_exactly_these_files_are_published(sample_home: Home) -> None:
     release = sample_home.public / "v" / "2026.11.0"
-    assert {str(path.relative_to(release)) for path in release.rglob("*")} == RELEASE_FILES
+    found = {str(path.relative_to(release)) for path in release.rglob("*") if path.is_file()}
+    assert found == RELEASE_FILES
     assert {path.name for path in sample_home.public.iterdir()} == {
         "catalog.json",
+        "deltas.json",
         "index.html",
         "latest.json",
         "v",

@@ -95,15 +95,16 @@ def test_imports_inside_functions_and_for_types_are_told_apart(tmp_path: Path) -
 
 
 def test_only_the_dagster_files_import_dagster() -> None:
-    entry = {"pipelines.definitions", "pipelines.assets", "pipelines.schedules"}
+    entry = {f"pipelines.{name}" for name in ("definitions", "assets", "interview_assets", "schedules")}
     assert modules_importing("dagster", on_load=True) == entry
     assert modules_importing("dagster", on_load=False) <= {"pipelines.run"}
 
 
 def test_nothing_below_the_assets_imports_them_on_load() -> None:
-    for name in ("assets", "schedules", "definitions"):
+    names = ("assets", "interview_assets", "schedules", "definitions")
+    for name in names:
         below = modules_importing(f"pipelines.{name}", on_load=True)
-        assert below <= {"pipelines.assets", "pipelines.schedules", "pipelines.definitions"}, name
+        assert below <= {f"pipelines.{other}" for other in names}, name
 
 
 @pytest.mark.parametrize(("part", "other"), list(permutations(SIDES, 2)), ids=str)
@@ -131,8 +132,10 @@ def test_duckdb_is_imported_only_where_data_is_handled() -> None:
         "pipelines.assets",
         "pipelines.checks",
         "pipelines.cli",
+        "pipelines.interview_assets",
         "pipelines.observations",
         "pipelines.refresh",
+        "pipelines.restricted",
         "pipelines.warehouse",
     }
     found = {name for name in modules_importing("duckdb") if not name.startswith("pipelines.release.")}

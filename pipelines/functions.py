@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from pipelines.identity.handles import normalise_account
@@ -54,10 +55,14 @@ def _comparison(candidate: str | None, councillor: str | None) -> dict[str, str 
 
 
 def _distribution(codes: Sequence[str] | None, posts: Sequence[int] | None, days: float) -> dict[str, Any] | None:
+    return None if codes is None or posts is None else _measured(tuple(codes), tuple(posts), days)
+
+
+@lru_cache(maxsize=64)
+def _measured(codes: tuple[str, ...], posts: tuple[int, ...], days: float) -> dict[str, Any]:
+    """Areas may hold the same accounts, as Wales and its one type of authority do: those are measured once."""
     from pipelines.measures import distribution_measures
 
-    if codes is None or posts is None:
-        return None
     return dataclasses.asdict(distribution_measures(codes, posts, days))
 
 

@@ -25,7 +25,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import duckdb
-import orjson
 
 from pipelines.checks import Changes, Verdict
 from pipelines.contract import Contract, quote
@@ -57,6 +56,7 @@ SHOWN = "state.pull"  # the pulls that all tables see
 NEW = "state.new_rows"
 MANY_PLACES = 40  # from so many on, all places of a value are rebuilt
 MANY_VALUES = 1000  # and from so many on, the whole table
+FEW_ROWS = 200_000  # up to so many, one thread is enough
 
 Cell = tuple[str, str | None]  # a value of the column, and a place within its rows, or all of them
 
@@ -76,9 +76,10 @@ class Plan:
 
 def refresh(con: duckdb.DuckDBPyConnection, plan: Plan, query: Query, contract: Contract | None) -> TableResult:
     """Bring one table up to date with what it reads. Errors: `WarehouseError`."""
-    con.execute(STATE_DDL)
+    _open_state(con)
     way = query.refresh
     started = time.perf_counter()
+    threads = _save_threads(con, query)
     try:
         if isinstance(way, Newest):
             result = _newest(con, plan, query, way)
@@ -88,6 +89,9 @@ def refresh(con: duckdb.DuckDBPyConnection, plan: Plan, query: Query, contract: 
             result = _whole(con, plan, query, contract)
     except duckdb.Error as error:
         raise WarehouseError(f"{query.table}: the query failed: {reason_of(error)}") from None
+    finally:
+        if threads is not None:
+            con.execute(f"set threads = {threads}")
     return replace(result, seconds=time.perf_counter() - started)
 
 
@@ -100,29 +104,31 @@ def show_observations(
     ones, also where another pull ends meanwhile. What the pulls refused is shown as
     `quarantine.observation__<table>` and noted as issues.
     """
-    con.execute(STATE_DDL)
+    _open_state(con)
     started = time.perf_counter()
     contract = store.contracts[table]
     if table == TABLES[0] or not _exists(con, SHOWN):
         _choose_pulls(con, store.pulls())
-    records = _shown(con)
-    judged = _merged(con, contract.table)
-    new = [key for key in records if key not in judged]
+    pulls, judged = _shown(con), _merged(con, contract.table)
+    new = [key for key in pulls if key not in judged]
     verdict = Verdict(contract.table, ())
     if new:
-        con.execute(f"create or replace view {NEW} as {store.query(table, _read(records, new))}")
+        con.execute(f"create or replace view {NEW} as {store.query(table, _read(con, new))}")
         verdict = check(NEW)
         con.execute(f"drop view {NEW}")
     _show_all(con, store, table)
-    said = {key: orjson.loads(record) for key, record in records.items()}
-    refusing = _read(records, [key for key, pull in said.items() if pull["refused"].get(table)])
+    said = con.execute(
+        f"select pull_key, cast(record -> 'rows' ->> $1 as bigint), "
+        f"coalesce(cast(record -> 'refused' ->> $1 as bigint), 0) from {SHOWN}",
+        [table],
+    ).fetchall()
+    refusing = _read(con, [key for key, _, bad in said if bad])
     refused = store.query(table, refusing, quarantine=True)
     con.execute(f"create or replace view quarantine.observation__{table} as {refused}")
     if not verdict.failures:
-        _note_merged(con, contract.table, judged, set(records))
+        _note_merged(con, contract.table, judged, set(pulls))
     quarantined = _note_refused(con, contract, refusing)
-    good = sum(pull["rows"][table] for pull in said.values())
-    bad = sum(pull["refused"].get(table, 0) for pull in said.values())
+    good, bad = sum(rows for _, rows, _ in said), sum(rows for _, _, rows in said)
     result = TableResult(
         contract.table,
         good + bad,
@@ -136,8 +142,7 @@ def show_observations(
 
 def shown_pulls(con: duckdb.DuckDBPyConnection) -> list[PullRecord]:
     """The pulls that the tables of a warehouse are built from, in the order in which they began."""
-    records = _shown(con)
-    return _read(records, list(records))
+    return _read(con, _shown(con))
 
 
 def changes_of(con: duckdb.DuckDBPyConnection, query: Query) -> Changes | None:
@@ -167,7 +172,7 @@ def origins_of(con: duckdb.DuckDBPyConnection, query: Query) -> dict[str, list[t
     Tracing a query takes longer than running it, so what was found is remembered under its text and the columns
     that it reads.
     """
-    con.execute(STATE_DDL)
+    _open_state(con)
     schema = columns_of(con, sorted(query.reads))
     question = _hash([query.table, query.text, schema])
     known = con.execute("select answer from state.traced where question = ?", [question]).fetchone()
@@ -272,7 +277,7 @@ def _newest(con: duckdb.DuckDBPyConnection, plan: Plan, query: Query, way: Newes
     if known is not None and not is_whole and not new:
         return _as_it_stands(con, query.table)
     con.execute("begin; create schema part")
-    rows = plan.store.query(source.split(".")[1], _read(pulls, new))
+    rows = plan.store.query(source.split(".")[1], _read(con, new))
     text = _instead(con, query.text, source, rows)
     if is_whole:
         _forget(con, query.table)
@@ -308,8 +313,9 @@ def _merge(
         f"create or replace temp table stale as select old.rowid as place, {needed} "
         f"from {table} as old semi join fresh on {same}"
     )
-    con.execute(f"delete from fresh using stale as old where {same} and not {is_later}")
-    con.execute(f"delete from stale as old where not exists (select 1 from fresh where {same})")
+    older = con.execute(f"delete from fresh using stale as old where {same} and not {is_later}").fetchone()
+    if older != (0,):
+        con.execute(f"delete from stale as old where not exists (select 1 from fresh where {same})")
     for other in watched:
         cells = con.execute(
             "select cast(value as varchar), within from ("
@@ -337,7 +343,7 @@ def _rebuilt(
     """Replace the rows of those values of the column whose inputs changed; all where anything else did."""
     recipe = plan.recipe(query, contract)
     versions = {table: _version(con, plan, table) for table in sorted(query.reads)}
-    followed = {t: v.split(":") for t, v in versions.items() if _is_followed(con, plan, t, way)}
+    followed = {t: v.split(":") for t, v in versions.items() if _is_followed(con, plan, t, v, way)}
     inputs = _hash([(t, followed[t][0] if t in followed else v) for t, v in versions.items()])
     serials = {table: int(serial) for table, (_, serial) in followed.items()}
     known = _known(con, query.table)
@@ -461,35 +467,58 @@ def _instead(con: duckdb.DuckDBPyConnection, text: str, table: str, rows: str) -
     return re.sub(rf"(?<![\w.]){re.escape(table)}(?![\w.])", name, text)
 
 
-def _is_followed(con: duckdb.DuckDBPyConnection, plan: Plan, table: str, way: Rebuilt) -> bool:
+def _is_followed(con: duckdb.DuckDBPyConnection, plan: Plan, table: str, version: str, way: Rebuilt) -> bool:
     """Whether the changes of a table are noted by the column that another one is rebuilt by."""
-    query, known = plan.queries.get(table), _known(con, table)
-    return query is not None and known is not None and ":" in known[2] and _may_be_followed(con, query, way)
+    query = plan.queries.get(table)
+    return query is not None and ":" in version and _may_be_followed(query, _columns(con, table), way)
 
 
 def _watched(con: duckdb.DuckDBPyConnection, plan: Plan, query: Query) -> list[Rebuilt]:
     """By which columns of a table others follow its changes; `within` only where the table has that column too."""
-    found = set()
+    found, columns = set(), _columns(con, query.table)
     for other in plan.queries.values():
         way = other.refresh
-        if query.table in other.reads and isinstance(way, Rebuilt) and _may_be_followed(con, query, way):
-            is_finer = way.within is not None and _has_column(con, query.table, way.within)
+        if isinstance(way, Rebuilt) and query.table in other.reads and _may_be_followed(query, columns, way):
+            is_finer = way.within is not None and way.within in columns
             found.add(way if is_finer else Rebuilt(way.column))
     return sorted(found, key=lambda way: (way.column, way.within or ""))
 
 
-def _may_be_followed(con: duckdb.DuckDBPyConnection, query: Query, way: Rebuilt) -> bool:
-    """Whether a table tells which values of a column changed in it."""
-    return query.layer != "public" and _has_column(con, query.table, way.column)
+def _may_be_followed(query: Query, columns: Sequence[str], way: Rebuilt) -> bool:
+    """Whether a table with some columns tells which values of one of them changed in it."""
+    return query.layer != "public" and way.column in columns
 
 
 # --- memory -------------------------------------------------------------------------------------------------
 
 
+def _open_state(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the memory where it is not there; the last of its tables is asked for, since asking is quicker."""
+    if not _exists(con, "state.seen"):
+        con.execute(STATE_DDL)
+
+
+def _save_threads(con: duckdb.DuckDBPyConnection, query: Query) -> int | None:
+    """Let one thread bring a table up to date where it and all that it reads are small; how many there were.
+
+    Threads that wait for each other take more of the processors than such a table does.
+    """
+    sizes = con.execute(
+        "select table_name, cast(result ->> 'rows_out' as bigint), current_setting('threads') from state.built "
+        "where table_name in (select unnest(?::varchar[])) and result is not null",
+        [[query.table, *query.reads]],
+    ).fetchall()
+    known = {table: rows for table, rows, _ in sizes}
+    if query.table not in known or max(known.values()) > FEW_ROWS or sizes[0][2] == 1:
+        return None
+    con.execute("set threads = 1")
+    return int(sizes[0][2])
+
+
 def _version(con: duckdb.DuckDBPyConnection, plan: Plan, table: str) -> str:
     """What changes whenever a table's content does."""
     if table.startswith("observation."):
-        return _hash(list(_shown(con)))
+        return _hash(_shown(con))
     if table in plan.queries and (known := _known(con, table)):
         return known[2]
     return fingerprint(con, table)
@@ -536,12 +565,20 @@ def _choose_pulls(con: duckdb.DuckDBPyConnection, pulls: Sequence[PullRecord]) -
     )
 
 
-def _shown(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """The records of the pulls that all tables see, by their keys; as they are stored, since there are many."""
-    return dict(con.execute(f"select pull_key, record from {SHOWN}").fetchall()) if _exists(con, SHOWN) else {}
+def _shown(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """The keys of the pulls that all tables see, in the order in which those began."""
+    rows = con.execute(f"select pull_key from {SHOWN}").fetchall() if _exists(con, SHOWN) else []
+    return [key for (key,) in rows]
 
 
-def _read(records: Mapping[str, str], keys: Sequence[str]) -> list[PullRecord]:
+def _read(con: duckdb.DuckDBPyConnection, keys: Sequence[str]) -> list[PullRecord]:
+    """The records of some of those pulls; only of those, since there are many."""
+    if not keys:
+        return []
+    found = con.execute(
+        f"select pull_key, record from {SHOWN} where pull_key in (select unnest(?::varchar[]))", [keys]
+    ).fetchall()
+    records = dict(found)
     return [PullRecord.model_validate_json(records[key]) for key in keys]
 
 

@@ -273,8 +273,8 @@ def _through_the_gate(
     ledger = tuple(from_json(entry) for entry in store.ledger(name))
     if name in around.published and not ledger:
         raise DisclosureError(
-            f"D3: study {name} was published before and the ledger does not know of it: put the folder restricted/ "
-            f"back from a copy, since a second rounding would tell more than one"
+            f"D3: study {name} was published before and the ledger does not know of it: put the folder "
+            f"restricted/ back from a copy, since a second rounding would tell more than one"
         )
     levels = hierarchies(vocabulary)
     merges = {attribute: hierarchy.merges for attribute, hierarchy in levels.items()}

@@ -87,7 +87,11 @@ def open_warehouse(
     try:
         con = duckdb.connect(str(path), read_only=read_only)
     except duckdb.IOException as error:
-        reason = "another process is writing it" if "Could not set lock" in str(error) else "there is none yet, or it is damaged"
+        reason = (
+            "another process is writing it"
+            if "Could not set lock" in str(error)
+            else "there is none yet, or it is damaged"
+        )
         raise WarehouseError(f"cannot open {path.name}: {reason}; wait for the run, or publish first") from None
     try:
         con.execute("set timezone = 'UTC'; set preserve_insertion_order = true; set enable_progress_bar = false")

@@ -119,7 +119,11 @@ def dip_on_log_counts(
     if ordered.size == 0 or times < 1:
         return None
     random = np.random.Generator(np.random.PCG64(seed))
-    dips = [dip_of_sorted(np.sort(_jittered(ordered, random, spread))) for _ in range(times)]
+    start, width = np.log1p(ordered), np.log1p(ordered + 1) - np.log1p(ordered)
+    dips = []
+    for _ in range(times):
+        moved = random.random(ordered.size)
+        dips.append(dip_of_sorted(np.sort(np.log1p(ordered + moved) if spread == "count" else start + moved * width)))
     mean = float(np.mean([found for found in dips if found is not None]))
     return Dip(mean, dip_p_value(mean, ordered.size))
 
@@ -131,14 +135,6 @@ def jitters_for(n: int) -> int:
     another sample of accounts would change (docs/methods-measures.md).
     """
     return max(LEAST_JITTERS, min(MOST_JITTERS, _JITTERED // max(n, 1)))
-
-
-def _jittered(ordered: Floats, random: np.random.Generator, spread: Spread) -> Floats:
-    moved = random.random(ordered.size)
-    if spread == "count":
-        return np.log1p(ordered + moved)
-    start = np.log1p(ordered)
-    return np.asarray(start + moved * (np.log1p(ordered + 1) - start), dtype=np.float64)
 
 
 def dip_of_sorted(ordered: Floats) -> float | None:

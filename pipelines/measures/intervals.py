@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -31,6 +32,7 @@ _TAILS: Final = (0.025, 0.975)
 _LEVELS_AT_ONCE: Final = 1_000  # of distinct values, so that many of them do not fill the memory
 _PIECE: Final = 250_000  # products in a piece of a matrix product
 _PIECE_COLUMNS: Final = 32
+_KEPT_DRAWS: Final = 32  # areas have few different numbers of councils
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +80,9 @@ class ClusterBootstrap:
     """
 
     def __init__(self, cluster_codes: Sequence[str], replicates: int = REPLICATES, seed: int = SEED) -> None:
-        codes, members = np.unique(np.asarray(cluster_codes, dtype=str), return_inverse=True)
-        self.clusters = len(codes)
-        self.members: NDArray[np.intp] = members
+        places = {code: place for place, code in enumerate(sorted(set(cluster_codes)))}
+        self.clusters = len(places)
+        self.members: NDArray[np.intp] = np.fromiter(map(places.get, cluster_codes), np.intp, len(cluster_codes))
         self.weights = _draw_clusters(self.clusters, replicates, seed) if self.clusters else np.zeros((0, 0))
 
     def totals(self, values: Floats) -> Floats:
@@ -148,21 +150,25 @@ class ClusterBootstrap:
         return drawn
 
 
+@lru_cache(maxsize=_KEPT_DRAWS)
 def _draw_clusters(clusters: int, replicates: int, seed: int) -> Floats:
     """How often each cluster comes up in each draw.
 
-    Made from uniform numbers alone: numpy may change how its generators draw whole numbers, not these.
+    Made from uniform numbers alone: numpy may change how its generators draw whole numbers, not these. The same
+    number of clusters has the same draws, which nobody may write to.
     """
     random = np.random.Generator(np.random.PCG64(seed))
     drawn = np.floor(random.random((replicates, clusters)) * clusters).astype(np.int64)
     cells = drawn + np.arange(replicates)[:, np.newaxis] * clusters
     counts = np.bincount(cells.ravel(), minlength=replicates * clusters)
-    return np.asarray(counts.reshape(replicates, clusters), dtype=np.float64)
+    drawn = np.asarray(counts.reshape(replicates, clusters), dtype=np.float64)
+    drawn.flags.writeable = False
+    return drawn
 
 
 def bootstrap(cluster_codes: Sequence[str], values: Sequence[float]) -> ClusterBootstrap:
     """Draws for values that belong to clusters; raises `ValueError` for a cluster without code or unlike lists."""
     check_same_length("bootstrap", cluster_codes, values)
-    if any(not isinstance(code, str) or not code for code in cluster_codes):
+    if any(not isinstance(code, str) or not code for code in set(cluster_codes)):
         raise ValueError("bootstrap: every value needs the code of its cluster")
     return ClusterBootstrap(cluster_codes)

@@ -58,7 +58,9 @@ COMPANIONS = (
     "views.duckdb",
     *(f"contracts/{name}.json" for name in DATASETS),
 )
-FILES = tuple(sorted([*COMPANIONS, *(f"{name}.{end}" for name in DATASETS for end in ("parquet", "csv.gz", "xlsx"))]))
+FILES = tuple(
+    sorted([*COMPANIONS, *(f"{name}.{end}" for name in DATASETS for end in ("parquet", "csv.gz", "xlsx"))])
+)
 PHYSICAL = {
     "string": "BYTE_ARRAY",
     "integer": "INT64",

@@ -171,7 +171,10 @@ def build_order(queries: Mapping[str, Query]) -> list[str]:
 
 
 def upstream_sources(table: str, queries: Mapping[str, Query]) -> frozenset[str]:
-    """Every `source` and `observation` table that a table's rows can come from, through all layers."""
+    """Every table from outside that a table's rows can come from, through all layers.
+
+    Outside are sources, observations, and what the disclosure gate lets out of interviews.
+    """
     seen: set[str] = set()
     waiting = [table]
     while waiting:
@@ -179,7 +182,7 @@ def upstream_sources(table: str, queries: Mapping[str, Query]) -> frozenset[str]
         if current not in seen:
             seen.add(current)
             waiting += queries[current].reads if current in queries else ()
-    return frozenset(name for name in seen if name.startswith(("source.", "observation.")))
+    return frozenset(name for name in seen if name.startswith(("source.", "observation.", "protected.")))
 
 
 Origins = Mapping[str, Sequence[tuple[str, str]]]

@@ -125,8 +125,8 @@ class ObservationStore:
             places = [entry for place in places for entry in _folders(place) if _name(entry).startswith(starts)]
             if name == "platform" and platform:
                 places = [place for place in places if _name(place) == f"platform={platform}"]
-        files = (f"{place}/pull.json" for place in places)
-        return sorted((_read_record(file) for file in files if os.path.isfile(file)), key=lambda r: r.pull_id)
+        found = [record for place in places if (record := _read_record(Path(place, "pull.json")))]
+        return sorted(found, key=lambda record: record.pull_id)
 
     def place(self, pull: PullRecord) -> Path:
         """The folder of a pull."""
@@ -489,12 +489,14 @@ def _name(place: str) -> str:
     return place.rpartition(os.sep)[2]
 
 
-def _read_record(file: str) -> PullRecord:
+def _read_record(path: Path) -> PullRecord | None:
+    """What a pull says of itself; None where there is none."""
     try:
-        with open(file, "rb") as opened:
-            return PullRecord.model_validate_json(opened.read())
+        return PullRecord.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except ValidationError:
-        place = "/".join(Path(file).parts[-4:])
+        place = "/".join(path.parts[-4:])
         raise ObservationError(f"{place} is damaged: put it back from a copy, or delete the folder") from None
 
 

@@ -56,7 +56,7 @@ SHOWN = "state.pull"  # the pulls that all tables see
 NEW = "state.new_rows"
 MANY_PLACES = 40  # from so many on, all places of a value are rebuilt
 MANY_VALUES = 1000  # and from so many on, the whole table
-FEW_ROWS = 200_000  # up to so many, one thread is enough
+FEW_ROWS = 1_000_000  # up to so many, one thread is enough
 
 Cell = tuple[str, str | None]  # a value of the column, and a place within its rows, or all of them
 
@@ -503,16 +503,15 @@ def _save_threads(con: duckdb.DuckDBPyConnection, query: Query) -> int | None:
 
     Threads that wait for each other take more of the processors than such a table does.
     """
-    sizes = con.execute(
-        "select table_name, cast(result ->> 'rows_out' as bigint), current_setting('threads') from state.built "
-        "where table_name in (select unnest(?::varchar[])) and result is not null",
-        [[query.table, *query.reads]],
-    ).fetchall()
-    known = {table: rows for table, rows, _ in sizes}
-    if query.table not in known or max(known.values()) > FEW_ROWS or sizes[0][2] == 1:
+    built = dict(con.execute("select table_name, result from state.built where result is not null").fetchall())
+    sizes = [json.loads(built[table])["rows_out"] for table in (query.table, *query.reads) if table in built]
+    if query.table not in built or max(sizes) > FEW_ROWS:
+        return None
+    row = con.execute("select current_setting('threads')").fetchone()
+    if not row or row[0] == 1:
         return None
     con.execute("set threads = 1")
-    return int(sizes[0][2])
+    return int(row[0])
 
 
 def _version(con: duckdb.DuckDBPyConnection, plan: Plan, table: str) -> str:

@@ -123,7 +123,8 @@ def dip_on_log_counts(
     dips = []
     for _ in range(times):
         moved = random.random(ordered.size)
-        dips.append(dip_of_sorted(np.sort(np.log1p(ordered + moved) if spread == "count" else start + moved * width)))
+        jittered = np.log1p(ordered + moved) if spread == "count" else start + moved * width
+        dips.append(dip_of_sorted(np.sort(jittered)))
     mean = float(np.mean([found for found in dips if found is not None]))
     return Dip(mean, dip_p_value(mean, ordered.size))
 

@@ -161,9 +161,9 @@ def _draw_clusters(clusters: int, replicates: int, seed: int) -> Floats:
     drawn = np.floor(random.random((replicates, clusters)) * clusters).astype(np.int64)
     cells = drawn + np.arange(replicates)[:, np.newaxis] * clusters
     counts = np.bincount(cells.ravel(), minlength=replicates * clusters)
-    drawn = np.asarray(counts.reshape(replicates, clusters), dtype=np.float64)
-    drawn.flags.writeable = False
-    return drawn
+    weights: Floats = np.asarray(counts.reshape(replicates, clusters), dtype=np.float64)
+    weights.flags.writeable = False
+    return weights
 
 
 def bootstrap(cluster_codes: Sequence[str], values: Sequence[float]) -> ClusterBootstrap:

@@ -347,6 +347,22 @@ def test_a_query_that_fails_leaves_the_old_table_and_is_tried_again(place: Any) 
     assert run(con, folder, store, queries(folder))["model.monthly"] == "built"
 
 
+def test_small_tables_take_one_thread_and_leave_as_many_as_there_were(place: Any) -> None:
+    con, folder, store = place
+    con.execute("set threads = 3")
+    observe(store, MONDAY, [post("at://1")])
+    run(con, folder, store, queries(folder))
+    asking = COUNTED.replace("shown.name,", "shown.name, current_setting('threads') as threads,")
+    assert run(con, folder, store, queries(folder, model__counted=asking))["model.counted"] == "built"
+    assert con.execute("select distinct threads from model.counted").fetchall() == [(1,)]
+    owners(con, {"did:plc:a": "A", "did:plc:b": "Bee"})
+    failing = asking.replace("month.month_on", "month.month_on, cast(shown.name as integer) as number", 1)
+    for text in (failing, asking):
+        with contextlib.suppress(WarehouseError):
+            run(con, folder, store, queries(folder, model__counted=text))
+        assert con.execute("select current_setting('threads')").fetchone() == (3,)
+
+
 def test_the_second_line_says_how_a_table_follows_and_nothing_else_will_do(tmp_path: Path) -> None:
     given = queries(tmp_path)
     assert given["model.newest"].refresh == Newest(("post_id", "month_on"), ("observed_at", "pull_id"))

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.functions import FUNCTIONS
 from pipelines.measures import (
     BANDS,
     ClusterBootstrap,
@@ -33,6 +34,7 @@ from pipelines.measures import (
     wilson_interval,
 )
 from pipelines.measures.agreement import agreement_of_rows
+from pipelines.measures.intervals import bootstrap
 from pipelines.measures.values import publish
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -611,3 +613,16 @@ def test_published_numbers_are_plain_and_rounded() -> None:
     assert type(found) is float
     assert str(found) == "0.0"
     assert publish(2 / 3) == 0.666667
+
+
+def test_two_areas_with_the_same_accounts_are_measured_once() -> None:
+    measure = FUNCTIONS["distribution_measures"].call
+    wales, welsh_authorities = (measure(["A", "A", "B", "C"], [0, 5, 9, 200], 84.0) for _ in range(2))
+    assert wales is welsh_authorities
+    assert wales == dataclasses.asdict(distribution_measures(["A", "A", "B", "C"], [0, 5, 9, 200], 84))
+    assert measure(None, None, 84.0) is None
+
+
+def test_draws_that_are_kept_cannot_be_written_to() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        bootstrap(["A", "B"], [1, 2]).weights[0, 0] = 7

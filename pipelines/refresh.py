@@ -22,6 +22,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import duckdb
@@ -88,10 +89,13 @@ def refresh(con: duckdb.DuckDBPyConnection, plan: Plan, query: Query, contract: 
         else:
             result = _whole(con, plan, query, contract)
     except duckdb.Error as error:
+        with suppress(duckdb.TransactionException):  # there is nothing to roll back
+            con.rollback()
         raise WarehouseError(f"{query.table}: the query failed: {reason_of(error)}") from None
     finally:
         if threads is not None:
-            con.execute(f"set threads = {threads}")
+            with suppress(duckdb.TransactionException):  # somebody stopped the run
+                con.execute(f"set threads = {threads}")
     return replace(result, seconds=time.perf_counter() - started)
 
 

@@ -1258,7 +1258,7 @@ def test_without_any_source_or_observation_every_table_is_built_and_none_says_an
         for contract in CONTRACTS.values():
             if contract.layer == "source":
                 load_source(con, contract, [])
-            elif contract.layer == "observation":
+            elif contract.layer in ("observation", "protected"):
                 con.execute(to_ddl(contract))
         attach_published(con, [c for c in CONTRACTS.values() if c.layer == "public"], None)
         for table in build_order(QUERIES):

@@ -241,7 +241,7 @@ def test_what_the_rules_allow_breaks_no_contract(name: str, good: dict[str, Any]
     [
         ("interview_theme", THEME, {"interviews": 16, "share_percent": None}, "interviews_rounded"),
         ("interview_theme", THEME, {"base": 31, "share_percent": None}, "base_rounded"),
-        ("interview_theme", THEME, {"base": 15, "interviews": 5, "share_percent": None}, "base_range"),
+        ("interview_theme", THEME, {"base": 5, "interviews": 5, "share_percent": None}, "base_range"),
         ("interview_theme", THEME, {"interviews": 35, "share_percent": None}, "interviews_within_base"),
         ("interview_theme", THEME, {"interviews": None, "share_percent": None}, "withheld_or_given"),
         ("interview_theme", THEME, {"withheld_reason": "too few"}, "withheld_or_given"),

@@ -397,11 +397,12 @@ def check_study(folder: Path) -> None:
     The report is for whoever keeps the study: it may quote what stands in a cell.
     """
     from pipelines.interview_assets import vocabulary
-    from pipelines.interviews.folder import load_files, read_study, report
+    from pipelines.interviews.folder import read_study, report
     from pipelines.interviews.study import InterviewError
+    from pipelines.studies import files_of
 
     try:
-        found = read_study(load_files(folder), vocabulary())
+        found = read_study(files_of(folder), vocabulary())
     except InterviewError as error:
         raise Stop(report(error, for_researcher=True)) from None
     click.echo(report(found, for_researcher=True))

@@ -30,7 +30,7 @@ from pipelines.checks import check_table
 from pipelines.contract import Contract
 from pipelines.settings import project_folder
 from pipelines.snapshots import write_atomically
-from pipelines.warehouse import attach_published, build_table
+from pipelines.warehouse import build_table
 
 if TYPE_CHECKING:  # definitions are loaded often; what only a run needs is imported by it
     from pipelines.interviews.vocabulary import Vocabulary
@@ -41,7 +41,7 @@ if TYPE_CHECKING:  # definitions are loaded often; what only a run needs is impo
 
 STORE_POOL = "restricted"  # the restricted store has one user at a time
 FRAME_TABLE, SEAT_TABLE = "model.councillor_frame", "clean.councillor_seat"
-COVERAGE = "public.interview_coverage"
+COVERAGE = "interview_coverage"
 REPORT = "disclosure_report.json"
 log = logging.getLogger("engagement")
 
@@ -203,7 +203,6 @@ def gate_digest() -> str:
 
 def surroundings(con: duckdb.DuckDBPyConnection, public: Path) -> "Surroundings":
     """What an attacker has besides the interview tables: the public register, and every other public table."""
-    from pipelines.release.build import latest_release
     from pipelines.studies import Surroundings
 
     cells: dict[frozenset[tuple[str, str]], int] = {}
@@ -221,11 +220,19 @@ def surroundings(con: duckdb.DuckDBPyConnection, public: Path) -> "Surroundings"
         for contract in PROJECT.layer("public")
         if not is_about_interviews(contract)
     }
-    attach_published(con, [PROJECT.contracts[COVERAGE]], latest_release(public))
-    shown = con.execute(
-        "select distinct study_id from published.interview_coverage where interviews is not null"
-    ).fetchall()
-    return Surroundings(social, cells, frame, frozenset(name for (name,) in shown))
+    return Surroundings(social, cells, frame, studies_shown(public))
+
+
+def studies_shown(public: Path) -> frozenset[str]:
+    """The studies of which any release that is out tells a number; a withdrawal takes none of them back."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    shown: set[str] = set()
+    for file in public.glob(f"v/*/{COVERAGE}.parquet"):
+        told = pq.read_table(file, columns=["study_id"], filters=pc.field("interviews").is_valid())
+        shown |= {*told["study_id"].to_pylist()}
+    return frozenset(shown)
 
 
 def is_about_interviews(contract: Contract) -> bool:

@@ -43,6 +43,12 @@ REPORT_NAME = "validation-report.txt"
 SAMPLE_SECRET = b"the roundings of the sample world can be made again"
 
 
+def files_of(folder: Path) -> StudyFiles:
+    """The files of a study, without the report that a run left beside them. Errors: as `load_files`."""
+    found = load_files(folder).content
+    return StudyFiles({name: content for name, content in found.items() if name != REPORT_NAME})
+
+
 @dataclass(frozen=True)
 class Handed:
     """One study as handed in; `folder` is where its report goes, None for the embedded one."""
@@ -54,8 +60,7 @@ class Handed:
     def files(self) -> StudyFiles:
         """Its files. Errors: `InterviewError` when the folder cannot be read."""
         if self.folder is not None:
-            found = load_files(self.folder)
-            return StudyFiles({name: text for name, text in found.content.items() if name != REPORT_NAME})
+            return files_of(self.folder)
         from pipelines.sample.interviews import studies
 
         try:
@@ -175,17 +180,19 @@ def fetch_description(address: str, identifier: str, prefix: str, out: Path, pol
     from pipelines.sources.http import FetchError, PoliteClient
 
     question = urlencode({"verb": "GetRecord", "identifier": identifier, "metadataPrefix": prefix})
+    asked = f"{address}{'&' if '?' in address else '?'}{question}"
 
     async def ask() -> bytes:
         async with PoliteClient(policy) as client:
-            return (await client.get(f"{address}?{question}")).body or b""
+            return (await client.get(asked)).body or b""
 
     try:
         content = asyncio.run(ask())
     except FetchError as error:
         raise InterviewError(f"the archive gave no answer: {error}") from None
     described = read_oai(content)
-    write_atomically(out, content)
+    if not described.is_deleted:
+        write_atomically(out, content)
     return described
 
 

@@ -21,8 +21,6 @@ PARTS: Final = ("numpy", "pandas", "phonenumbers", "pyarrow", "scipy")
 # Figures that follow from what is told. Others, such as a risk weighted by true counts, stay inside.
 TOLD: Final = frozenset(
     {
-        "exact_share",
-        "narrowest",
         "subset_size",
         "common_keys",
         "highest_prosecutor_risk",

@@ -42,14 +42,15 @@ from pipelines.contract import (
 from tests.helpers import CONTRACTS, column, document, key, load, row_count, row_rule_quality
 
 Row = Mapping[str, Any]
-SHIPPED = load_contracts(CONTRACTS)
+# The restricted store judges its own tables: they never stand where Great Expectations could see them.
+SHIPPED = {n: c for n, c in load_contracts(CONTRACTS).items() if c.layer != "restricted"}
 CANARY = "zzcanary7f3a"
 
 
 @pytest.fixture(scope="module")
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
-        for schema in ("source", "observation", "public"):
+        for schema in ("protected", "source", "observation", "public"):
             connection.execute(f"create schema {schema}")
         yield connection
 
@@ -327,8 +328,9 @@ def test_an_empty_table_breaks_its_minimum_and_nothing_else(con: duckdb.DuckDBPy
     for contract in SHIPPED.values():
         fill(con, contract, [])
     failed = {name: [r.rule for r in check_table(con, c).failures] for name, c in SHIPPED.items()}
-    # A pull may be empty: nobody need have posted.
-    assert failed == {name: [] if name.startswith("observation.") else ["row_count"] for name in SHIPPED}
+    # A pull may be empty, nobody need have posted; and the disclosure gate may let nothing out.
+    may_be_empty = ("observation.", "protected.")
+    assert failed == {name: [] if name.startswith(may_be_empty) else ["row_count"] for name in SHIPPED}
 
 
 # --- every rule of every shipped contract can fail, and lets a good row pass --------------------------------
@@ -347,7 +349,7 @@ def values_for(column: Column) -> list[Any]:
     """Values that keep the column's rules, and null where the column may be empty."""
     by_type: dict[str, list[Any]] = {
         "string": ["a text", "another text"],
-        "integer": [10, 11, 12],
+        "integer": [10, 11, 12, 20, 21, 50],
         "number": [0.25, 0.5, 0.75],
         "boolean": [True, False],
         "date": [dt.date(2020, 1, 1), dt.date(2021, 1, 1)],

@@ -3,7 +3,7 @@
 Belongs here: writing a pull whole or not at all, what earlier pulls know of accounts and posts, and where the
 files are. Does not belong here: asking platforms (`collect`, `sources`) and what observations mean (`sql/model`).
 
-    observations/platform=bluesky/observed_on=2026-11-23/pull_id=20261123T060000Z-1f0c9a2b/
+    observations/platform=bluesky/observed_on=2026-11-23/pull_id=20261123T060000.000Z-1f0c9a2b/
         account.parquet  profile.parquet  post.parquet  reply.parquet  pull.json  [quarantine_post.parquet]
 
 The folder names carry the columns platform, observed_on and pull_id. A pull is written elsewhere and renamed into
@@ -342,7 +342,7 @@ class PullWriter:
         hashes = {table: _sha256(self._staging / f"{table}.parquet") for table in TABLES}
         whole = hashlib.sha256("".join(hashes.values()).encode()).hexdigest()
         self.record = PullRecord(
-            pull_id=f"{self.started_at:%Y%m%dT%H%M%SZ}-{whole[:8]}",
+            pull_id=self._pull_id(whole),
             platform=self.platform,
             observed_on=self.observed_on,
             started_at=self.started_at,
@@ -420,12 +420,18 @@ class PullWriter:
             )
         self._files[name].write_table(table, row_group_size=ROW_GROUP_ROWS)
 
+    def _pull_id(self, content: str) -> str:
+        """The id of the pull, whose alphabetical order is the order in time.
+
+        Milliseconds are told because a pull of few accounts may take less than a second.
+        """
+        return f"{self.started_at:%Y%m%dT%H%M%S}.{self.started_at.microsecond // 1000:03d}Z-{content[:8]}"
+
     def _as_arrow(self, contract: Contract, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
         import pyarrow as pa
 
         # The id follows from the finished files; until then one of its shape stands for it.
-        pull_id = f"{self.started_at:%Y%m%dT%H%M%SZ}-00000000"
-        frame = {"platform": self.platform, "observed_on": self.observed_on, "pull_id": pull_id}
+        frame = {"platform": self.platform, "observed_on": self.observed_on, "pull_id": self._pull_id("0" * 8)}
         schema = _schema(contract, whole=True)
         columns = {
             c.name: [frame[c.name]] * len(rows) if c.name in frame else [row.get(c.name) for row in rows]

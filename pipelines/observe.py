@@ -134,7 +134,7 @@ async def _observe(
     def clock() -> dt.datetime:
         return moment or dt.datetime.now(dt.UTC)
 
-    started = clock().replace(microsecond=0)
+    started = clock()
     known = store.known(platform, started - MEMORY, started.date())
     since = dt.datetime.combine(order.since, dt.time(), dt.UTC) if order.since else None
     async with AsyncExitStack() as stack:

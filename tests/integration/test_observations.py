@@ -108,6 +108,14 @@ def test_the_same_post_observed_twice_is_two_observations(tmp_path: Path) -> Non
     assert [pull.observed_on.day for pull in store.pulls()] == [2, 3]
 
 
+def test_pulls_of_the_same_second_stand_in_the_order_in_which_they_were_made(tmp_path: Path) -> None:
+    """The content hash, which ends an id, must not decide; with eight pulls it would do so all but surely."""
+    store = store_in(tmp_path)
+    for n in range(8):
+        write(store, START + dt.timedelta(milliseconds=n), account=[account(f"did:plc:{n}")])
+    assert [pull.started_at.microsecond for pull in store.pulls()] == [1000 * n for n in range(8)]
+
+
 def test_an_error_leaves_no_trace(tmp_path: Path) -> None:
     store = store_in(tmp_path)
 

@@ -547,6 +547,36 @@ def release_asset(public: Sequence[Contract]) -> dg.AssetsDefinition:
     return publish
 
 
+def site_asset() -> dg.AssetsDefinition:
+    """The asset that writes the site around the releases."""
+
+    @dg.asset(
+        key=["site"],
+        deps=[["release"]],
+        group_name="release",
+        description="The pages that people read: home, datasets, authorities; made from the newest release alone.",
+        owners=OWNERS,
+        kinds={"html"},
+    )
+    def write(workplace: Workplace) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        from pipelines.release.metadata import publisher_from
+        from pipelines.site.build import build_site
+
+        with _plain_failures():
+            outcome = build_site(workplace.place().public, publisher_from())
+        report_line("site", outcome.version, f"{outcome.pages} pages, {outcome.changed} files changed")
+        return dg.MaterializeResult(
+            metadata={
+                "version": outcome.version,
+                "pages": outcome.pages,
+                "changed": outcome.changed,
+                "largest_bytes": outcome.largest_bytes,
+            }
+        )
+
+    return write
+
+
 def release_input(
     workplace: Workplace, con: duckdb.DuckDBPyConnection, *, forbid_major: bool = False
 ) -> "ReleaseInput":
@@ -738,4 +768,5 @@ def all_assets() -> list[dg.AssetsDefinition]:
         *(observation_asset(PROJECT.contracts[f"observation.{name}"]) for name in OBSERVED_TABLES),
         *(table_asset(PROJECT.queries[table], PROJECT.contracts.get(table)) for table in order),
         release_asset(public),
+        site_asset(),
     ]

@@ -332,12 +332,23 @@ def load_fields(path: Path) -> dict[str, dict[str, Any]]:
     return fields
 
 
-def load_contract(path: Path, fields: Mapping[str, dict[str, Any]]) -> Contract:
-    """Read one contract; a column that `fields` knows inherits every key it does not state itself."""
+def load_released_contract(path: Path) -> Contract:
+    """Read the contract of a dataset as a release keeps it: complete, and outside data_contracts/.
+
+    Errors: `ContractError` naming the file.
+    """
+    return load_contract(path, {}, layer="public")
+
+
+def load_contract(path: Path, fields: Mapping[str, dict[str, Any]], layer: Layer | None = None) -> Contract:
+    """Read one contract; a column that `fields` knows inherits every key it does not state itself.
+
+    `layer` is that of the file's folder unless it is given.
+    """
     read = read_yaml(path)
     document = _parse(_Document, read, path, "document")
     table = document.schema_[0]
-    layer = _layer(document, table, path)
+    layer = _layer(document, table, path, layer or path.parent.name)
     custom = _custom(_ContractProperties, document.customProperties, path, "customProperties")
     names = [layout.name for layout in custom.layouts]
     raw_columns = [_inherit(raw, fields) for raw in table.properties]
@@ -422,9 +433,8 @@ def _custom(model: type[Model], properties: list[_CustomProperty], path: Path, w
     return _parse(model, {p.property: p.value for p in properties}, path, where)
 
 
-def _layer(document: _Document, table: _Table, path: Path) -> Layer:
+def _layer(document: _Document, table: _Table, path: Path, layer: str) -> Layer:
     """The layer is said four times (folder, id, physicalName, file name); all must agree."""
-    layer = path.parent.name
     expected = f"{layer}.{path.stem}"
     for what, value in (("id", document.id), ("physicalName", table.physicalName)):
         if value != expected:

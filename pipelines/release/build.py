@@ -157,7 +157,7 @@ def _stage_and_publish(
     if latest and read_manifest(latest).fingerprint() == manifest.fingerprint():
         return Outcome(latest.name, latest, False, rows)
     manifest, changes = _compared(given, manifest, stage, latest)
-    manifest = _write_companions(con, given, verdicts, manifest, changes, stage)
+    manifest = _write_companions(given, verdicts, manifest, changes, stage)
     if faults := verify_release(stage):
         raise ReleaseError(f"no release, the staged files do not read back: {'; '.join(faults)}")
     _flush([*sorted(stage.rglob("*"), reverse=True), stage])
@@ -273,7 +273,6 @@ def _package_version() -> str:
 
 
 def _write_companions(
-    con: duckdb.DuckDBPyConnection,
     given: ReleaseInput,
     verdicts: Sequence[Verdict],
     manifest: Manifest,
@@ -295,7 +294,7 @@ def _write_companions(
         "changes.json": to_json(changes),
         "datapackage.json": to_json(package.data_package(manifest, contracts)),
         "quality.json": to_json(package.quality(verdicts, manifest.datasets)),
-        "index.html": pages.release_page(manifest, contracts, _first_rows(con, given.contracts)).encode(),
+        "index.html": pages.release_page(manifest, contracts).encode(),
     }
     for name, content in texts.items():
         (stage / name).write_bytes(content)
@@ -339,18 +338,6 @@ def _inspected(given: ReleaseInput, stage: Path) -> list[str]:
     for name, content in found.files.items():
         (stage / name).write_bytes(content)
     return list(found.files)
-
-
-def _first_rows(
-    con: duckdb.DuckDBPyConnection, contracts: Sequence[Contract]
-) -> dict[str, list[tuple[object, ...]]]:
-    return {
-        contract.name: con.execute(
-            f"select {', '.join(column.name for column in contract.columns)} from {contract.table} "
-            f"order by {', '.join(contract.key)} limit 10"
-        ).fetchall()
-        for contract in contracts
-    }
 
 
 def file_entry(path: Path, folder: Path, rows: int | None = None) -> FileEntry:
@@ -401,7 +388,7 @@ def finish_interrupted(home: Home) -> None:
 
 
 def point_to_newest(public: Path) -> None:
-    """Write the lists of versions and datasets and the home page, and `latest.json` last of all."""
+    """Write the lists of versions, deltas and datasets, and `latest.json` last of all."""
     for name, content in pointers(public).items():
         write_atomically(public / name, content)
 
@@ -447,7 +434,6 @@ def pointers(public: Path) -> dict[str, bytes]:
         manifest_sha256=sha256_of(public / "v" / newest.version / "manifest.json"),
     )
     return {
-        "index.html": pages.home_page(newest, manifests).encode(),
         "versions.json": to_json({"versions": versions}),
         "deltas.json": to_json({"deltas": list_deltas(manifests)}),
         "catalog.json": to_json(catalog),

@@ -368,7 +368,7 @@ def dataset_json_ld(
     *,
     page: str | None = None,
 ) -> Node:
-    """The schema.org description of one dataset; `page` is its page, relative to the release folder."""
+    """The schema.org description of one dataset; `page` is the address of its page, if not that of the release."""
     by = _publisher(publisher, base_url)
     part = _part(manifest.dataset(contract.name), contract, manifest, by, page=page)
     whole = {"@type": "Dataset", **_whole(manifest, by)}
@@ -450,7 +450,7 @@ def _part(
     dataset: DatasetEntry, contract: Contract, manifest: Manifest, publisher: Publisher, *, page: str | None = None
 ) -> Node:
     shared = _shared(manifest, publisher)
-    url = publisher.address(manifest.version, page or f"index.html#{dataset.name}")
+    url = page or publisher.address(manifest.version, f"index.html#{dataset.name}")
     return _without_none(
         {
             "@type": "Dataset",

@@ -1,11 +1,11 @@
-"""The pages of a publication: one per release, and the home page that points to the newest.
+"""The page inside a release folder, for whoever opens the folder by itself, and the words that all pages share.
 
-Belongs here: what the pages show, and how values of a release are put into words for readers. Does not belong
-here: the HTML itself (`templates/`), writing files (`build`), and any figure that is not in the manifest, the
-contracts or the released rows.
+Belongs here: what that page shows, and how values of a release are put into words for readers. Does not belong
+here: the HTML itself (`templates/`), writing files (`build`), the site around the releases (`pipelines.site`), and
+any figure that is not in the manifest or the contracts.
 
-The pages are static: no script, nothing loaded from elsewhere, and no clock, so the same release gives the
-same bytes.
+The page is static: no script, nothing loaded from elsewhere, and no clock, so the same release gives the same
+bytes. Columns and first rows stand in the codebook beside it and on the pages of the site.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipelines.contract import Column, Contract, LogicalType
-from pipelines.release.manifest import LICENCES, SHARE_ALIKE, DatasetEntry, FileEntry, Manifest, version_key
+from pipelines.release.manifest import LICENCES, SHARE_ALIKE, DatasetEntry, FileEntry, Manifest
 from pipelines.release.versions import standing
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -73,38 +73,21 @@ class Section:
 
     entry: DatasetEntry
     contract: Contract
-    rows: tuple[tuple[Cell, ...], ...]
 
 
-def release_page(
-    manifest: Manifest,
-    contracts: Mapping[str, Contract],
-    first_rows: Mapping[str, Sequence[Sequence[object]]],
-) -> str:
+def release_page(manifest: Manifest, contracts: Mapping[str, Contract]) -> str:
     """The page `v/<version>/index.html` of one release.
 
-    `contracts` and `first_rows` are by dataset name and hold every dataset of the manifest; rows are in the
-    contract's column order. Links are relative to the release folder. Errors: `KeyError` for a dataset that
-    is missing, `ValueError` for a row that has more or fewer cells than the contract has columns.
+    `contracts` are by dataset name and hold every dataset of the manifest. Links are relative to the folder.
+    Errors: `KeyError` for a dataset that is missing.
     """
-    sections = [_section(entry, contracts[entry.name], first_rows[entry.name]) for entry in manifest.datasets]
+    sections = [Section(entry, contracts[entry.name]) for entry in manifest.datasets]
     return _render("release.html", manifest=manifest, sections=sections, home="../../index.html")
 
 
-def home_page(newest: Manifest, manifests: Sequence[Manifest]) -> str:
-    """The page `index.html` of the publication: what it is, the newest release, every release.
-
-    `manifests` may come in any order and holds `newest` too. Links are relative to the folder above `v/`.
-    """
-    releases = sorted(manifests, key=lambda m: version_key(m.version), reverse=True)
-    return _render("home.html", manifest=newest, releases=releases, home="index.html")
-
-
-def _section(entry: DatasetEntry, contract: Contract, rows: Sequence[Sequence[object]]) -> Section:
-    cells = (
-        tuple(_cell(value, column) for value, column in zip(row, contract.columns, strict=True)) for row in rows
-    )
-    return Section(entry, contract, tuple(cells))
+def cells_of(row: Sequence[object], contract: Contract) -> tuple[Cell, ...]:
+    """A row of a dataset as cells. Errors: `ValueError` where there are not as many as there are columns."""
+    return tuple(_cell(value, column) for value, column in zip(row, contract.columns, strict=True))
 
 
 def _cell(value: object, column: Column) -> Cell:
@@ -179,14 +162,15 @@ def sentence(text: str) -> str:
 
 
 def _render(template: str, **values: object) -> str:
-    style = _style()
-    page = _environment().get_template(template)
-    return page.render(style=Markup(style), style_hash=_csp_hash(style), **values)  # noqa: S704 - our own file
+    inline = style()
+    page = environment().get_template(template)
+    return page.render(style=Markup(inline), style_hash=csp_hash(inline), **values)  # noqa: S704 - our own file
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """The templates of the release page, with the filters that put values into words."""
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
@@ -194,7 +178,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {
+    made.filters |= {
         "long_day": long_day,
         "human_size": human_size,
         "thousands": thousands,
@@ -204,15 +188,16 @@ def _environment() -> Environment:
         "sentence": sentence,
         "standing": standing,
     }
-    environment.globals |= {"types": TYPES, "numeric": NUMERIC, "share_alike": SHARE_ALIKE}
-    return environment
+    made.globals |= {"types": TYPES, "numeric": NUMERIC, "share_alike": SHARE_ALIKE}
+    return made
 
 
 @cache
-def _style() -> str:
+def style() -> str:
+    """The stylesheet that every page carries."""
     return (TEMPLATES / "style.css").read_text(encoding="utf-8")
 
 
-def _csp_hash(style: str) -> str:
+def csp_hash(style: str) -> str:
     """The source expression that lets exactly this inline stylesheet through the content security policy."""
     return f"sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}"

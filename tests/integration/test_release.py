@@ -623,7 +623,7 @@ def orphaned(sample_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Hom
     """A home with a second release that no pointer names, and a half stage: a run was killed. Read only."""
     home = Home(Path(shutil.copytree(sample_home.root, tmp_path_factory.mktemp("orphaned") / "home")))
     assert build_again(home, change=RENAMED).version == "2026.11.1"
-    for name in ("latest.json", "versions.json", "deltas.json", "catalog.json", "index.html"):
+    for name in ("latest.json", "versions.json", "deltas.json", "catalog.json"):
         shutil.copy(sample_home.public / name, home.public / name)
     (home.staging / ".half").mkdir(parents=True)
     (home.staging / ".half" / "coverage.parquet").write_bytes(b"PAR1")
@@ -707,7 +707,6 @@ def test_pointers_of_a_release_that_none_points_to_are_completed(interrupted: Ho
     assert pointer is not None
     assert pointer.version == "2026.11.1"
     assert "2026.11.1" in (interrupted.public / "versions.json").read_text(encoding="utf-8")
-    assert "2026.11.1" in (interrupted.public / "index.html").read_text(encoding="utf-8")
     assert orjson.loads((interrupted.public / "catalog.json").read_bytes())["version"] == "2026.11.1"
     assert contents(interrupted.public / "v") == before
     assert not interrupted.staging.exists() or not list(interrupted.staging.iterdir())
@@ -737,7 +736,7 @@ def test_a_home_in_order_is_left_as_it_is(home: Home) -> None:
     assert contents(home.public) == before
 
 
-@pytest.mark.parametrize("failing", ["index.html", "versions.json", "deltas.json", "catalog.json", "latest.json"])
+@pytest.mark.parametrize("failing", ["versions.json", "deltas.json", "catalog.json", "latest.json"])
 def test_latest_is_written_last_of_all(interrupted: Home, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
     latest = (interrupted.public / "latest.json").read_bytes()
     written: list[str] = []
@@ -756,4 +755,4 @@ def test_latest_is_written_last_of_all(interrupted: Home, monkeypatch: pytest.Mo
     finish_interrupted(interrupted)
     assert b"2026.11.1" in (interrupted.public / "latest.json").read_bytes()
     if failing == "latest.json":
-        assert sorted(written) == ["catalog.json", "deltas.json", "index.html", "versions.json"]
+        assert sorted(written) == ["catalog.json", "deltas.json", "versions.json"]

@@ -80,7 +80,8 @@ def keys_of(*groups: str) -> list[str]:
 def test_each_source_has_two_assets_each_sql_file_one_and_nothing_else_has_any() -> None:
     sources = files("data_contracts/source", "yml")
     tables = {f"{layer}/{name}" for layer in ("clean", "model", "public") for name in files(f"sql/{layer}", "sql")}
-    expected = {f"{layer}/{name}" for layer in ("snapshots", "source") for name in sources} | tables | {"release"}
+    expected = {f"{layer}/{name}" for layer in ("snapshots", "source") for name in sources} | tables
+    expected |= {"release", "site"}
     expected |= {f"observation/{name}" for name in files("data_contracts/observation", "yml")}
     expected |= {"observations/roster", *PULLS}
     expected |= {"restricted/studies", *(f"protected/{name}" for name in files("data_contracts/protected", "yml"))}

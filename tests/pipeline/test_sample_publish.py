@@ -86,13 +86,19 @@ def test_exactly_these_files_are_published(sample_home: Home) -> None:
     found = {str(path.relative_to(release)) for path in release.rglob("*") if path.is_file()}
     assert found == RELEASE_FILES
     assert {path.name for path in sample_home.public.iterdir()} == {
+        "assets",
+        "authorities",
         "catalog.json",
+        "datasets",
         "deltas.json",
         "index.html",
         "latest.json",
         "v",
         "versions.json",
     }
+    codes = {str(code) for (code,) in query(sample_home, "select authority_code from authorities")}
+    assert {path.stem for path in (sample_home.public / "authorities").iterdir()} == codes
+    assert {path.stem for path in (sample_home.public / "datasets").iterdir()} == set(DATASETS)
     assert verify_release(release) == []
 
 

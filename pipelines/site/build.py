@@ -1,0 +1,77 @@
+"""Writing the site: every page from the newest release, each put in its place whole, the home page last.
+
+Belongs here: which pages there are, and the order in which they appear. Does not belong here: their content.
+
+Pages have addresses that stay, so they are replaced one by one: each is of one release and names it, and every
+download on it leads into the folder of that release, which never changes. A page that the newest release no longer
+has is removed after all others stand.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.release.metadata import Publisher
+from pipelines.site.authorities import authority_pages
+from pipelines.site.datasets import dataset_pages
+from pipelines.site.home import home_page
+from pipelines.site.page import Frame, Page, render
+from pipelines.site.released import Released, open_released
+from pipelines.snapshots import write_atomically
+
+ASSETS = Path(__file__).resolve().parent / "assets"
+FOLDERS = ("datasets", "authorities", "assets")  # below public/, and wholly the site's
+log = logging.getLogger("engagement")
+
+
+@dataclass(frozen=True)
+class SiteOutcome:
+    """How many pages stand now, how many of them changed, and the bytes of the largest."""
+
+    version: str
+    pages: int
+    changed: int
+    largest_bytes: int
+
+
+def pages(released: Released) -> Iterator[Page]:
+    """All pages of the site, the home page last."""
+    yield from authority_pages(released)
+    yield from dataset_pages(released)
+    yield home_page(released)
+
+
+def build_site(public: Path, publisher: Publisher) -> SiteOutcome:
+    """Write the site of the newest release into its public folder, and remove pages that it no longer has.
+
+    The same releases give the same bytes, and a file that stays as it is is not written. Errors: `ManifestError`
+    without a release that can be read; then no page changes.
+    """
+    with open_released(public, publisher) as released:
+        frame = Frame(released.manifest, publisher)
+        made = {asset.name: asset.read_bytes() for asset in sorted(ASSETS.iterdir()) if asset.is_file()}
+        files = {f"assets/{name}": content for name, content in made.items()}
+        files |= {page.path: render(page, frame) for page in pages(released)}
+    changed = [path for path, content in files.items() if _put(public / path, content)]
+    _remove_others(public, set(files))
+    html = [len(content) for path, content in files.items() if path.endswith(".html")]
+    return SiteOutcome(frame.manifest.version, len(html), len(changed), max(html))
+
+
+def _put(path: Path, content: bytes) -> bool:
+    """Write a file unless it stands there with the same bytes; returns whether it was written."""
+    if path.is_file() and path.read_bytes() == content:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, content)
+    return True
+
+
+def _remove_others(public: Path, kept: set[str]) -> None:
+    for folder in FOLDERS:
+        for path in sorted((public / folder).rglob("*")):
+            if path.is_file() and str(path.relative_to(public)) not in kept:
+                path.unlink()

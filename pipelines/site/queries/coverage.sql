@@ -1,0 +1,4 @@
+-- one row per authority and platform
+select *
+from coverage
+order by platform

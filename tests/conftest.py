@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from pipelines.run import RunOutcome, run_job
 from pipelines.settings import Home
@@ -15,6 +16,8 @@ REAL = ROOT.parent / "shared" / "real"
 DAY = "2026-11-23"
 
 os.environ.pop("DAGSTER_HOME", None)
+settings.register_profile("patient", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

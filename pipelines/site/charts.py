@@ -159,8 +159,10 @@ def _time_ticks(ticks: Sequence[tuple[int, str]], step: float) -> list[Markup]:
 
 
 def round_top(values: Iterable[float | None]) -> float:
-    """The least 1, 2 or 5 times a power of ten that no value exceeds."""
-    highest = max((value for value in values if value), default=1.0)
+    """The least 1, 2 or 5 times a power of ten that no value exceeds; 1 where all are as good as nothing."""
+    highest = max((value for value in values if value), default=0.0)
+    if highest < 1e-9:
+        return 1.0
     power = 10.0 ** math.floor(math.log10(highest))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= highest * 0.999999)
 

@@ -12,6 +12,7 @@ import json
 import dagster as dg
 
 from pipelines.assets import PLATFORMS, Workplace, lost_accounts_due
+from pipelines.cadence import DAILY_PULL, TIME_ZONE, WEEKLY_RELEASE
 from pipelines.interview_assets import inbox_digests
 from pipelines.run import record_service_run
 
@@ -41,8 +42,8 @@ def today(at: dt.datetime) -> str:
 @dg.schedule(
     name="daily_pull",
     job=pull,
-    cron_schedule="15 4 * * *",
-    execution_timezone="Europe/London",
+    cron_schedule=DAILY_PULL.cron,
+    execution_timezone=TIME_ZONE,
     default_status=dg.DefaultScheduleStatus.STOPPED,
     description="Every night: sources, profiles and posts; off until someone turns it on.",
 )
@@ -55,8 +56,8 @@ def daily_pull(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 @dg.schedule(
     name="weekly_release",
     job=publish,
-    cron_schedule="15 6 * * 1",
-    execution_timezone="Europe/London",
+    cron_schedule=WEEKLY_RELEASE.cron,
+    execution_timezone=TIME_ZONE,
     default_status=dg.DefaultScheduleStatus.STOPPED,
     description="Every Monday, when a week is complete: everything, and a release; off until someone turns it on.",
 )

@@ -34,8 +34,11 @@ class SettingsError(Exception):
 
 
 def project_folder(name: str) -> Path:
-    """The folder `data_contracts` or `sql`: of the checkout, or of the copy inside an installed package."""
-    for root in (PACKAGE.parent, PACKAGE / "_project"):
+    """The folder `data_contracts`, `sql` or `docs`: of the copy inside an installed package, or of the checkout.
+
+    The copy comes first, since beside an installed package another one may have left a folder of such a name.
+    """
+    for root in (PACKAGE / "_project", PACKAGE.parent):
         if (root / name).is_dir():
             return root / name
     raise SettingsError(f"{name}/ stands neither beside nor inside {PACKAGE}: reinstall the package")

@@ -50,7 +50,7 @@ class RunRecord(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     run_id: str
-    job: str
+    job: Literal["publish", "pull"]
     sources: str
     started_at: dt.datetime
     ended_at: dt.datetime
@@ -236,10 +236,22 @@ def _problems(events: Sequence[dg.DagsterEvent]) -> list[str]:
 
 
 def write_record(home: Home, record: RunRecord) -> Path:
-    """Keep the record of an attempt."""
+    """Keep the record of an attempt, and tell of it on the status page."""
     path = home.runs / f"{record.started_at:%Y%m%dT%H%M%SZ}-{record.run_id[:8]}.json"
     write_atomically(path, to_json(record))
+    _tell_public(home, record.ended_at)
     return path
+
+
+def _tell_public(home: Home, now: dt.datetime) -> None:
+    """Write the status page anew, whether the attempt succeeded or not."""
+    from pipelines.site.status import Attempt, failed_steps, write_status
+
+    attempts = [
+        Attempt(record.job, record.started_at, record.ended_at, record.status, failed_steps(record.problems))
+        for record in read_records(home)
+    ]
+    write_status(home.public, attempts, now)
 
 
 def read_records(home: Home) -> list[RunRecord]:

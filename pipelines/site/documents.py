@@ -28,6 +28,7 @@ DOCUMENTS: Mapping[str, tuple[str, str]] = {
     "observations.md": ("observations", "how profiles and posts are observed, and what is never stored"),
     "official-accounts.md": ("official-accounts", "the policy for the list that is kept here by hand"),
     "methods-interviews.md": ("interviews", "the rules, what they cost, and what attacks on the result found"),
+    "interviews.md": ("studies", "how a researcher hands a study in, and what is read of it"),
     "privacy.md": ("privacy", "what is read about people, where it stays, and what is published"),
     "data-licences.md": ("licences", "whose data this is, and what follows if you use it"),
     "versions.md": ("versions", "what version numbers promise, and how changes are told"),
@@ -49,7 +50,12 @@ def read_documents(folder: Path) -> list[Document]:
 
     Errors: `SettingsError` naming one that is missing or has no title.
     """
-    return [_read(folder / name, page, about) for name, (page, about) in DOCUMENTS.items()]
+    texts = {name: _parse(folder / name) for name in DOCUMENTS}
+    titles = {name: _plain(tokens[1]) for name, tokens in texts.items()}
+    return [
+        Document(f"{FOLDER}/{page}.html", titles[name], about, _render(texts[name][3:], name, titles))
+        for name, (page, about) in DOCUMENTS.items()
+    ]
 
 
 def document_pages(documents: Sequence[Document]) -> list[Page]:
@@ -60,22 +66,30 @@ def document_pages(documents: Sequence[Document]) -> list[Page]:
     ]
 
 
-def _read(path: Path, page: str, about: str) -> Document:
+def _parser() -> MarkdownIt:
+    """Markdown as the documents use it; HTML in them would be shown and not run."""
+    return MarkdownIt("commonmark", {"html": False}).enable("table")
+
+
+def _parse(path: Path) -> list[Token]:
+    """A document's parts; the first three are its title."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise SettingsError(f"docs/{path.name}: not there; the site has a page of it: put it back") from None
-    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
-    tokens = parser.parse(text)
+    tokens = _parser().parse(text)
     if len(tokens) < 3 or tokens[0].type != "heading_open" or tokens[0].tag != "h1":
         raise SettingsError(f"docs/{path.name}: begins with no title; write `# Title` in its first line")
-    title = _plain(tokens[1])
-    body = list(_tables(_headings(tokens[3:]), title))
+    return tokens
+
+
+def _render(tokens: Sequence[Token], name: str, titles: Mapping[str, str]) -> Markup:
+    body = list(_tables(_headings(tokens), titles[name]))
     for token in body:
         if token.type == "inline":
-            token.children = list(_links(token.children or [], path.name))
-    content = parser.renderer.render(body, parser.options, {})
-    return Document(f"{FOLDER}/{page}.html", title, about, Markup(content))  # noqa: S704 - our own document, no HTML
+            token.children = list(_links(token.children or [], name, titles))
+    parser = _parser()
+    return Markup(parser.renderer.render(body, parser.options, {}))  # noqa: S704 - it lets no HTML through
 
 
 def _plain(token: Token) -> str:
@@ -102,11 +116,16 @@ def _headings(tokens: Sequence[Token]) -> list[Token]:
     return list(tokens)
 
 
-def _links(tokens: Sequence[Token], name: str) -> Iterator[Token]:
-    """Lead links to documents to their pages; what is not on the site stays as words."""
+def _links(tokens: Sequence[Token], name: str, titles: Mapping[str, str]) -> Iterator[Token]:
+    """Lead links to documents to their pages; what is not on the site stays as words.
+
+    A link that is called after its file is called by the title of the page instead.
+    """
     dropped = False
-    for token in tokens:
+    for token, words in zip(tokens, [*tokens[1:], None], strict=True):
         if token.type == "link_open":
+            if words and words.content in titles:
+                words.content = titles[words.content]
             target = _target(str(token.attrs.get("href", "")), name)
             dropped = target is None
             if target is not None:

@@ -19,7 +19,7 @@ from pipelines.release.changes import ReleaseChanges
 from pipelines.release.manifest import Manifest, version_key
 from pipelines.release.metadata import Publisher
 from pipelines.release.package import PRODUCT
-from pipelines.release.pages import sentence
+from pipelines.site.versions import change_sentence
 
 PATH = "feed.xml"
 ATOM = "http://www.w3.org/2005/Atom"
@@ -71,7 +71,7 @@ def _content(manifest: Manifest, changes: ReleaseChanges | None) -> str:
     told = list(changes.sentences if changes else ()) or ["This release does not tell what changed."]
     more = len(told) - SENTENCES
     told = told[:SENTENCES] + ([f"and {more} more changes, see CHANGES.md of the release"] if more > 0 else [])
-    items = Markup("").join(Markup("<li>{}</li>").format(sentence(text)) for text in told)
+    items = Markup("").join(Markup("<li>{}</li>").format(change_sentence(text)) for text in told)
     notice = Markup("<p>{}</p>").format(manifest.notice) if manifest.notice else Markup("")
     return str(notice + Markup("<ul>{}</ul>").format(items))
 

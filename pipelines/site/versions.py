@@ -6,7 +6,7 @@ not belong here: finding out what changed (`release.changes`) and its wording (`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -15,14 +15,16 @@ from pipelines.release.changes import ReleaseChanges
 from pipelines.release.diff import MEANINGS, in_html
 from pipelines.release.manifest import Change, DatasetEntry, Manifest, version_key
 from pipelines.release.metadata import Publisher, cite
+from pipelines.release.pages import sentence
 from pipelines.release.versions import NOTICE_DAYS
 from pipelines.site.page import Page
 from pipelines.site.tombstones import Tombstone
 
 DETAILED = 8  # releases of which everything is told
-DETAIL_BYTES = 40_000  # and never more than this in all
-LISTED = 120  # releases in the list; older ones stand in versions.json
+DETAIL_BYTES = 25_000  # and never more than this in all
+LISTED = 52  # releases in the list: a year, at one a week; older ones stand in versions.json
 SENTENCES = 3  # of each release in the list
+SENTENCE_CHARACTERS = 12_000  # and never more than this in all
 LEVELS: tuple[Change, ...] = ("major", "minor", "patch", "none", "first")
 
 
@@ -53,7 +55,7 @@ def versions_page(
         "versions.html",
         {
             "newest": newest,
-            "releases": [_told(manifest, by_version.get(manifest.version), tombstones) for manifest in listed],
+            "releases": _listed(listed, by_version, tombstones),
             "unlisted": len(releases) - len(listed),
             "details": _details(listed, by_version),
             "levels": [(level, MEANINGS[level]) for level in LEVELS],
@@ -68,13 +70,29 @@ def versions_page(
     )
 
 
-def _told(manifest: Manifest, changes: ReleaseChanges | None, tombstones: Sequence[Tombstone]) -> Told:
-    sentences = changes.sentences if changes else ()
-    stones = tuple(stone for stone in tombstones if stone.version == manifest.version)
-    return Told(manifest, tuple(sentences[:SENTENCES]), max(len(sentences) - SENTENCES, 0), stones)
+def change_sentence(text: str) -> str:
+    """A sentence about a change with a full stop; a dataset's name in front of it keeps its small letters."""
+    return f"{text.rstrip('.')}." if ": " in text else sentence(text)
 
 
-def _details(releases: Sequence[Manifest], by_version: dict[str, ReleaseChanges]) -> list[Markup]:
+def _listed(
+    releases: Sequence[Manifest], by_version: Mapping[str, ReleaseChanges], tombstones: Sequence[Tombstone]
+) -> list[Told]:
+    """The first sentences about each release, for as long as there is room for any."""
+    found = []
+    room = SENTENCE_CHARACTERS
+    for manifest in releases:
+        changes = by_version.get(manifest.version)
+        sentences = changes.sentences if changes else ()
+        first = tuple(change_sentence(text) for text in sentences[:SENTENCES])
+        room -= sum(map(len, first))
+        shown = first if room > 0 else ()
+        stones = tuple(stone for stone in tombstones if stone.version == manifest.version)
+        found.append(Told(manifest, shown, len(sentences) - len(shown), stones))
+    return found
+
+
+def _details(releases: Sequence[Manifest], by_version: Mapping[str, ReleaseChanges]) -> list[Markup]:
     """All that changed in the newest releases, dataset by dataset, as far as there is room for it."""
     found: list[Markup] = []
     size = 0

@@ -51,13 +51,13 @@ STATIONS = (
     ),
     Station(
         "Public tables",
-        "checked again, small groups withheld",
+        "checked again, small ones withheld",
         "What is published, with a contract for every column. A rule that fails here stops the release; figures "
         "about fewer than ten accounts of councillors are withheld.",
     ),
     Station(
         "Release",
-        "files that never change, and these pages",
+        "files that never change",
         "A folder with files, checksums and descriptions, under a version number. It is read back and verified "
         "before it appears. These pages are made from it and from nothing else.",
     ),

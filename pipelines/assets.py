@@ -553,7 +553,7 @@ def site_asset() -> dg.AssetsDefinition:
     @dg.asset(
         key=["site"],
         deps=[["release"]],
-        group_name="release",
+        group_name="site",
         description="The pages that people read: home, datasets, authorities; made from the newest release alone.",
         owners=OWNERS,
         kinds={"html"},

@@ -20,10 +20,11 @@ from pipelines.site.datasets import dataset_pages
 from pipelines.site.home import home_page
 from pipelines.site.page import Frame, Page, render
 from pipelines.site.released import Released, open_released
+from pipelines.site.supporting import supporting_files, supporting_pages
 from pipelines.snapshots import write_atomically
 
 ASSETS = Path(__file__).resolve().parent / "assets"
-FOLDERS = ("datasets", "authorities", "assets")  # below public/, and wholly the site's
+FOLDERS = ("datasets", "authorities", "methods", "assets")  # below public/, and wholly the site's
 log = logging.getLogger("engagement")
 
 
@@ -38,9 +39,10 @@ class SiteOutcome:
 
 
 def pages(released: Released) -> Iterator[Page]:
-    """All pages of the site, the home page last."""
+    """All pages of the site but the status page, which is of a run and not of a release; the home page last."""
     yield from authority_pages(released)
     yield from dataset_pages(released)
+    yield from supporting_pages(released.public, released.manifests, released.contracts, released.publisher)
     yield home_page(released)
 
 
@@ -54,6 +56,7 @@ def build_site(public: Path, publisher: Publisher) -> SiteOutcome:
         frame = Frame(released.manifest, publisher)
         made = {asset.name: asset.read_bytes() for asset in sorted(ASSETS.iterdir()) if asset.is_file()}
         files = {f"assets/{name}": content for name, content in made.items()}
+        files |= supporting_files(public, released.manifests, publisher)
         files |= {page.path: render(page, frame) for page in pages(released)}
     changed = [path for path, content in files.items() if _put(public / path, content)]
     _remove_others(public, set(files))

@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 import orjson
 
+from pipelines.cadence import WEEKLY_RELEASE
 from pipelines.contract import Contract, load_released_contract
 from pipelines.release.build import latest_release
 from pipelines.release.changes import CONTRACTS, ReleaseChanges, read_changes
@@ -23,7 +24,6 @@ from pipelines.release.metadata import Publisher
 
 Row = dict[str, Any]
 QUERIES = Path(__file__).resolve().parent / "queries"
-RELEASE_EVERY = dt.timedelta(days=7)  # the schedule `weekly_release`, where an operator turned it on
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,8 @@ class Released:
     @property
     def next_expected(self) -> dt.date:
         """The day by which the next release is expected, if anything changes until then."""
-        return self.manifest.released_on + RELEASE_EVERY
+        released = dt.datetime.combine(self.manifest.released_on, dt.time.max, dt.UTC)
+        return WEEKLY_RELEASE.next_after(released).date()
 
 
 @contextmanager

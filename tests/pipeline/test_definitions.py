@@ -124,7 +124,7 @@ def test_a_public_table_must_be_fresh_and_carries_the_version_of_its_query(key: 
 
 def test_only_what_writes_the_warehouse_waits_for_its_one_writer() -> None:
     pools = {key: asset.op.pool for key, asset in assets().items()}
-    assert {key for key, pool in pools.items() if pool is None} == set(keys_of("snapshots"))
+    assert {key for key, pool in pools.items() if pool is None} == {*keys_of("snapshots"), "site"}
     assert {pools.pop(key) for key in PULLS} == {"observe_bluesky", "observe_mastodon"}
     assert pools.pop("restricted/studies") == "restricted"  # a store of its own
     assert set(pools.values()) == {None, "duckdb"}
@@ -170,7 +170,7 @@ def test_the_dataset_of_issues_waits_for_every_table_that_can_raise_one() -> Non
             "publish",
             (
                 *("snapshots", "source", "observations", "observation", "restricted", "protected"),
-                *("clean", "model", "public", "release"),
+                *("clean", "model", "public", "release", "site"),
             ),
         ),
         ("pull", ("snapshots", *PULLS)),

@@ -86,14 +86,23 @@ def test_exactly_these_files_are_published(sample_home: Home) -> None:
     found = {str(path.relative_to(release)) for path in release.rglob("*") if path.is_file()}
     assert found == RELEASE_FILES
     assert {path.name for path in sample_home.public.iterdir()} == {
+        "accessibility.html",
         "assets",
         "authorities",
         "catalog.json",
+        "corrections.html",
         "datasets",
         "deltas.json",
+        "dictionary.html",
+        "feed.xml",
         "index.html",
+        "issues.html",
         "latest.json",
+        "methods",
+        "methods.html",
+        "status.html",
         "v",
+        "versions.html",
         "versions.json",
     }
     codes = {str(code) for (code,) in query(sample_home, "select authority_code from authorities")}

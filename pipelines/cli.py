@@ -1,4 +1,4 @@
-"""The command line: publish, pull, verify, status, query, diff, check, new.
+"""The command line: publish, pull, verify, push, status, query, diff, check, new.
 
 Belongs here: reading arguments, showing progress, and turning errors into sentences with an exit code. Does not
 belong here: the work; a command calls the same functions that Dagster and the tests call.
@@ -75,6 +75,7 @@ def _sentences(command: Callable[..., Any]) -> Callable[..., Any]:
         from pipelines.release.manifest import ManifestError
         from pipelines.restricted import RestrictedError
         from pipelines.snapshots import SnapshotError
+        from pipelines.targets.target import TargetError
         from pipelines.warehouse import WarehouseError
 
         try:
@@ -92,6 +93,7 @@ def _sentences(command: Callable[..., Any]) -> Callable[..., Any]:
             RestrictedError,
             SnapshotError,
             SqlError,
+            TargetError,
             WarehouseError,
         ) as error:
             raise Stop(str(error)) from None
@@ -214,6 +216,51 @@ def verify(path: Path) -> None:
     manifest = read_manifest(folder)
     rows = sum(dataset.rows for dataset in manifest.datasets)
     click.echo(f"{manifest.version} verifies: {len(manifest.datasets)} datasets, {rows:,} rows")
+
+
+TARGETS = click.option(
+    "--targets",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="The list of targets. [default: ENGAGEMENT_TARGETS, or ./targets.yml]",
+)
+
+
+@main.command()
+@click.argument("target")
+@click.argument("version", default="latest")
+@HOME
+@TARGETS
+@_sentences
+def push(target: str, version: str, home: Path | None, file: Path | None) -> None:
+    """Push release VERSION to TARGET of the list of targets: a folder, an object store or a data portal.
+
+    VERSION is `latest` unless given. Everything is read back; files of a release are never overwritten, and
+    `latest.json` changes last. A push that was stopped is completed by the next.
+    """
+    from pipelines.targets import command
+
+    with command.on_terminal() as progress:
+        receipt = command.push(Home(home or default_home()).public, target, version, file, progress)
+    for line in command.in_words(receipt):
+        click.echo(line)
+
+
+@main.command()
+@click.argument("target")
+@click.argument("version")
+@HOME
+@TARGETS
+@_sentences
+def withdraw(target: str, version: str, home: Path | None, file: Path | None) -> None:
+    """Delete release VERSION at TARGET, after an erasure took it out of the public folder and that was pushed."""
+    from pipelines.targets import command
+
+    with command.on_terminal() as progress:
+        receipt = command.withdraw(Home(home or default_home()).public, target, version, file, progress)
+    for line in command.in_words(receipt):
+        click.echo(line)
 
 
 @main.command()

@@ -118,6 +118,22 @@ def test_parts_that_stand_side_by_side_do_not_import_each_other(part: str, other
     assert across == []
 
 
+def test_targets_know_a_release_from_its_files_only() -> None:
+    """A push judges what lies in the public folder, as any reader does, and not how it was made."""
+    allowed = (
+        "pipelines.targets",
+        "pipelines.settings",
+        "pipelines.release.manifest",
+        "pipelines.release.verify",
+        "pipelines.snapshots.write_atomically",
+    )
+    ours = [i for i in all_imports() if f"{i.module}.".startswith("pipelines.targets.") and i.is_of("pipelines")]
+    assert ours
+    assert [i for i in ours if not any(i.is_of(name) for name in allowed)] == []
+    assert modules_importing("pipelines.targets") <= {"pipelines.cli", *(i.module for i in ours)}
+    assert {name.rpartition(".")[0] for name in modules_importing("obstore")} == {"pipelines.targets"}
+
+
 @pytest.mark.parametrize("name", ["contract", "lineage", "settings"])
 def test_the_pure_modules_import_nothing_of_ours(name: str) -> None:
     assert [i for i in all_imports() if i.module == f"pipelines.{name}" and i.is_of("pipelines")] == []

@@ -254,7 +254,7 @@ def push(target: str, version: str, home: Path | None, file: Path | None) -> Non
 @TARGETS
 @_sentences
 def withdraw(target: str, version: str, home: Path | None, file: Path | None) -> None:
-    """Delete release VERSION at TARGET, after an erasure took it out of the public folder and that was pushed."""
+    """Delete release VERSION at TARGET, once it is out of the public folder and that was pushed."""
     from pipelines.targets import command
 
     with command.on_terminal() as progress:

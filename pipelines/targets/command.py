@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from pipelines.targets.edition import RELEASES, read_edition
 from pipelines.targets.opening import open_target
 from pipelines.targets.settings import load_targets, one_target, targets_file
-from pipelines.targets.target import Progress, Receipt, TargetError
+from pipelines.targets.target import Passing, Progress, Receipt, TargetError
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
+    from stamina.instrumentation import RetryDetails
 
 
 def push(public: Path, target: str, version: str, file: Path | None, progress: Progress) -> Receipt:
@@ -58,6 +59,7 @@ def on_terminal() -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
     from rich.progress import Progress as Bars
+    from stamina.instrumentation import set_on_retry_hooks
 
     console = Console(stderr=True, highlight=False)
     columns = (
@@ -68,7 +70,12 @@ def on_terminal() -> Iterator[Progress]:
         TimeRemainingColumn(),
     )
     with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        yield _Shown(bars)
+        shown = _Shown(bars)
+        set_on_retry_hooks([shown.wait])
+        try:
+            yield shown
+        finally:
+            set_on_retry_hooks(None)
 
 
 class _Shown:
@@ -86,6 +93,11 @@ class _Shown:
     def advance(self, size_bytes: int) -> None:
         if self.task is not None:
             self.bars.advance(self.task, size_bytes)
+
+    def wait(self, details: RetryDetails) -> None:
+        """Say that something is tried again, and why; only errors in our own words are shown."""
+        why = f"{details.caused_by}: " if isinstance(details.caused_by, Passing) else ""
+        self.say(f"{why}trying again in {details.wait_for:.0f} s")
 
     def say(self, sentence: str) -> None:
         self.bars.console.print(sentence, markup=False, soft_wrap=True)

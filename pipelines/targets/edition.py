@@ -26,6 +26,7 @@ from pipelines.targets.target import TargetError
 
 LATEST = "latest.json"
 CATALOGUE = ("deltas.json", "versions.json", "catalog.json")  # in the order in which they are written
+MANIFEST = "manifest.json"
 RELEASES = "v"
 TEMPORARY = ".partial-"  # how a pointer is called that is being written
 
@@ -77,8 +78,7 @@ class Edition:
 
     `pages`, `catalogue` and `latest` are what stands beside the releases, in the order in which it may change at a
     target; all three are about the newest release and are empty where another one is pushed. `pages` holds every
-    file that is neither catalogue nor pointer. `listed` are the versions that the catalogue names, oldest first;
-    `withdrawn` those that an erasure took back.
+    file that is neither catalogue nor pointer. `listed` are the versions that the catalogue names, oldest first.
     """
 
     public: Path
@@ -87,7 +87,6 @@ class Edition:
     catalogue: tuple[Item, ...]
     latest: Item | None
     listed: tuple[str, ...]
-    withdrawn: frozenset[str]
 
     @property
     def version(self) -> str:
@@ -114,17 +113,14 @@ def read_edition(public: Path, version: str) -> Edition:
         raise TargetError(f"{public} has no {LATEST}: run `engagement publish` first")
     wanted = pointer.version if version == "latest" else version
     version_key(wanted)  # refuses what is no version, such as a path
-    withdrawn = withdrawn_versions(public)
-    if wanted in withdrawn:
-        raise TargetError(f"release {wanted} was withdrawn: it is not pushed any more")
     release = open_release(public, wanted)
     if wanted != pointer.version:
-        return Edition(public, release, (), (), None, (), withdrawn)
-    listed = _listed(public, pointer, release, withdrawn)
+        return Edition(public, release, (), (), None, ())
+    listed = _listed(public, pointer, release)
     special = (*CATALOGUE, LATEST)
     pages = tuple(_item(public, name) for name in _beside_releases(public) if name not in special)
     catalogue = tuple(_item(public, name) for name in CATALOGUE)
-    return Edition(public, release, pages, catalogue, _item(public, LATEST), listed, withdrawn)
+    return Edition(public, release, pages, catalogue, _item(public, LATEST), listed)
 
 
 def open_release(public: Path, version: str) -> Release:
@@ -148,24 +144,29 @@ def open_release(public: Path, version: str) -> Release:
     return Release(folder, read_manifest(folder), (*items, _item(public, f"{RELEASES}/{version}/{CHECKSUMS}")))
 
 
-def withdrawn_versions(public: Path) -> frozenset[str]:
-    """The versions that `versions.json` says were withdrawn, with a word under `withdrawn` or `withdrawn_on`."""
-    return frozenset(
-        str(entry["version"]) for entry in _entries(public) if entry.get("withdrawn") or entry.get("withdrawn_on")
-    )
+def erasures_in(manifest: bytes) -> frozenset[str]:
+    """The numbers of the erasures that a manifest tells of: each made a new edition of the same release.
+
+    The manifest is read as plain JSON, since that at a target may be older than what this program knows.
+    """
+    try:
+        told = orjson.loads(manifest).get("erasures") or []
+        return frozenset(str(one["erasure"]) for one in told)
+    except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
+        return frozenset()
 
 
-def _listed(public: Path, pointer: Pointer, release: Release, withdrawn: frozenset[str]) -> tuple[str, ...]:
+def _listed(public: Path, pointer: Pointer, release: Release) -> tuple[str, ...]:
     """The versions that the lists name, after a look whether lists, pointer and folders agree."""
-    versions = {str(entry["version"]) for entry in _entries(public)} - withdrawn
-    held = set(released_versions(public)) - withdrawn
+    versions = {str(entry["version"]) for entry in _entries(public)}
+    held = set(released_versions(public))
     newest = max(versions, key=version_key, default=None)
     if versions != held or newest != pointer.version:
         raise TargetError(
             f"versions.json and {LATEST} in {public} do not agree with the folders below {RELEASES}/: run "
             f"`engagement publish` again, then push"
         )
-    if sha256_of(release.folder / "manifest.json") != pointer.manifest_sha256:
+    if sha256_of(release.folder / MANIFEST) != pointer.manifest_sha256:
         raise TargetError(f"{LATEST} names another manifest of {release.version} than the one that is there")
     if _json(public, "catalog.json").get("version") != pointer.version:
         raise TargetError(f"catalog.json in {public} is about another release than {LATEST}: publish again")

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import orjson
 from pydantic import ValidationError
 
 from pipelines.release.manifest import Pointer, version_key
-from pipelines.targets.edition import CATALOGUE, LATEST, RELEASES, Edition, Item, Release
+from pipelines.release.verify import CHECKSUMS
+from pipelines.targets.edition import CATALOGUE, LATEST, MANIFEST, RELEASES, Edition, Item, Release, erasures_in
 from pipelines.targets.headers import IMMUTABLE, SHORT, media_type, media_types
 from pipelines.targets.store import AlreadyThere, Objects
 from pipelines.targets.target import Progress, Receipt, TargetError
@@ -55,16 +57,23 @@ class ObjectTarget:
     def push(self, edition: Edition, progress: Progress) -> Receipt:
         """Send a release, then pages, then the catalogue, then `latest.json`; each is read back before the next.
 
-        Releases that the catalogue names and the target lacks go first. What an erasure took back is deleted last.
+        Releases that the catalogue names and the target lacks go first. Earlier releases from which an erasure
+        took rows are replaced last, when `latest.json` leads to one that it did not touch.
         """
         self._refuse_what_is_older(edition)
         self._refuse_what_is_too_large(edition.release)
         try_out(self.objects)
         tally = _Tally()
-        for release in self._releases_to_send(edition, progress):
-            self._send_release(release, progress, tally)
+        missing, superseded = self._earlier_releases(edition)
+        for version in missing:
+            progress.say(f"release {version} is in the catalogue and not at {self.name} yet: it goes along")
+            self._send_release(edition.other(version), progress, tally)
+        self._send_release(edition.release, progress, tally)
         if edition.latest is not None:
             self._send_beside(edition, edition.latest, progress, tally)
+            for version in superseded:
+                self._send_release(edition.other(version), progress, tally)
+            self._note_what_is_not_here(edition, tally)
         else:
             tally.notes.append(
                 f"{edition.version} is not the newest release, so pages, catalogue and {LATEST} stay as they are"
@@ -74,8 +83,15 @@ class ObjectTarget:
     def withdraw(self, version: str, progress: Progress) -> Receipt:
         """Delete all objects of a version, its checksums first, unless a pointer of the target names it."""
         version_key(version)
+        for name in (LATEST, *CATALOGUE):
+            if _names(self.objects.read(name), version):
+                raise TargetError(
+                    f"target {self.name}: its {name} still names {version}: push the newest release first, then "
+                    f"withdraw"
+                )
+        try_out(self.objects)  # a store that does not delete has to be known
         tally = _Tally()
-        self._withdraw(version, progress, tally)
+        self._clear(version, progress, tally)
         return self._receipt(version, tally)
 
     def _receipt(self, version: str, tally: _Tally) -> Receipt:
@@ -125,23 +141,35 @@ class ObjectTarget:
 
     # --- releases ---
 
-    def _releases_to_send(self, edition: Edition, progress: Progress) -> Iterator[Release]:
-        """The release itself, and before it those that the catalogue names and the target does not hold."""
+    def _earlier_releases(self, edition: Edition) -> tuple[list[str], list[str]]:
+        """Versions in the catalogue: those that the target lacks, and those of which it has an old edition.
+
+        A release whose checksums are there and the same is complete. Anything else is looked at when it is sent.
+        """
+        missing: list[str] = []
+        superseded: list[str] = []
         for version in edition.listed:
             if version == edition.version:
                 continue
-            local = (edition.public / RELEASES / version / "SHA256SUMS").read_bytes()
-            there = self.objects.read(f"{RELEASES}/{version}/SHA256SUMS")
-            if there is None:
-                progress.say(f"release {version} is in the catalogue and not at {self.name} yet: it goes along")
-                yield edition.other(version)
-            elif there != local:
-                raise self._differs(f"{RELEASES}/{version}/SHA256SUMS")
-        yield edition.release
+            name = f"{RELEASES}/{version}/{CHECKSUMS}"
+            if self.objects.read(name) != (edition.public / name).read_bytes():
+                (superseded if self._is_superseded(edition.public, version) else missing).append(version)
+        return missing, superseded
+
+    def _is_superseded(self, public: Path, version: str) -> bool:
+        """Whether the release here tells of an erasure that the one at the target does not know."""
+        name = f"{RELEASES}/{version}/{MANIFEST}"
+        there = self.objects.read(name)
+        if there is None:
+            return False
+        return erasures_in(there) < erasures_in((public / name).read_bytes())
 
     def _send_release(self, release: Release, progress: Progress, tally: _Tally) -> None:
         """Create every file of a release that is not there, and read back all; the checksums last of all."""
         *files, checksums = release.files
+        if self._is_superseded(release.folder.parent.parent, release.version):
+            progress.say(f"release {release.version} was changed by an erasure: it is replaced at {self.name}")
+            self._clear(release.version, progress, tally)
         names = [item.name for item in release.files]
         self.objects.tidy(names)
         folder = f"{RELEASES}/{release.version}"
@@ -207,9 +235,14 @@ class ObjectTarget:
             tally.count([(item, send(item))])
             self.objects.settle([item.name])
         self._remove_lost_pages(edition, progress, tally)
-        held = self.objects.folders(RELEASES)
-        for version in sorted(edition.withdrawn.intersection(held)):
-            self._withdraw(version, progress, tally)
+
+    def _note_what_is_not_here(self, edition: Edition, tally: _Tally) -> None:
+        """Versions that the target holds and this home does not; whether they should go is not known here."""
+        for version in sorted(set(self.objects.folders(RELEASES)) - set(edition.listed)):
+            tally.notes.append(
+                f"{self.name} holds {version}, which is not here: if it was taken back, "
+                f"`engagement withdraw {self.name} {version}` deletes it there"
+            )
 
     def _replace(self, item: Item, progress: Progress) -> bool:
         """Write an object if its bytes differ, and read it back; returns whether it was written."""
@@ -232,28 +265,31 @@ class ObjectTarget:
             self.objects.remove(lost)
             tally.removed += len(lost)
 
-    # --- withdrawing ---
+    # --- deleting ---
 
-    def _withdraw(self, version: str, progress: Progress, tally: _Tally) -> None:
-        for name in (LATEST, *CATALOGUE):
-            if _names(self.objects.read(name), version):
-                raise TargetError(
-                    f"target {self.name}: its {name} still names {version}: push the newest release first, then "
-                    f"withdraw"
-                )
+    def _clear(self, version: str, progress: Progress, tally: _Tally) -> None:
+        """Delete all objects of a version.
+
+        Without its checksums, which go first, a release counts as incomplete. Its manifest goes last: it tells the
+        next push that the rest was to be replaced, should this one be stopped.
+        """
         folder = f"{RELEASES}/{version}"
-        # Without its checksums a release counts as incomplete, should we be stopped here.
-        names = sorted(self.objects.sizes(folder), key=lambda name: (name != f"{folder}/SHA256SUMS", name))
-        progress.say(f"{len(names)} objects of release {version} are deleted at {self.name}")
+        order = {f"{folder}/{CHECKSUMS}": 0, f"{folder}/{MANIFEST}": 2}
+        names = sorted(self.objects.sizes(folder), key=lambda name: (order.get(name, 1), name))
         self.objects.tidy(names)
+        if not names:
+            return
+        progress.say(f"{len(names)} objects of release {version} are deleted at {self.name}")
         self.objects.remove(names)
         if left := self.objects.sizes(folder):
             raise TargetError(
                 f"target {self.name}: {min(left)} is still there after it was deleted: delete it there"
             )
         tally.removed += len(names)
+        kept = " The store also keeps what is deleted, as older versions: delete those."
         tally.notes.append(
-            f"copies of {version} may live on in caches, mirrors and kept versions of objects: clear them too"
+            f"objects of {version} were deleted; copies may live on in caches and mirrors: clear them too."
+            + kept * self.objects.keeps_versions
         )
 
     # --- sentences ---

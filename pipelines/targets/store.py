@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import stamina
 
-from pipelines.targets.target import TargetError
+from pipelines.targets.target import Passing, TargetError
 
 if TYPE_CHECKING:
     from obstore.store import LocalStore, S3Store
@@ -33,15 +33,13 @@ REASONS = (
     (re.compile(r"permission denied|os error 13", re.IGNORECASE), "it may not be written"),
     (re.compile(r"read-only file system|os error 30", re.IGNORECASE), "it may not be written"),
     (re.compile(r"not a directory|os error 20|is a directory|os error 21", re.IGNORECASE), "a file is in the way"),
-    (re.compile(r"timed ?out|timeout", re.IGNORECASE), "it did not answer in time"),
-    (re.compile(r"connect|dns|error sending request", re.IGNORECASE), "it cannot be reached"),
-    (re.compile(r"decoding|incomplete|body|end of file|reset", re.IGNORECASE), "its answer broke off"),
+    (re.compile(r"timed ?out", re.IGNORECASE), "it did not answer in time"),
+    (re.compile(r"incomplete|decode|body|end of file|reset|closed", re.IGNORECASE), "the connection broke off"),
+    (re.compile(r"connect|dns|sending request", re.IGNORECASE), "it cannot be reached"),
 )
+FINAL = range(300, 500)  # asking again does not help, except after these
+WAIT = (408, 409, 425, 429)
 STATUS = re.compile(r"\b(?:status(?: code)?|response)\D{0,24}([1-5]\d\d)\b", re.IGNORECASE)
-
-
-class Passing(Exception):  # noqa: N818 - a state, told to stamina; what leaves this module is a TargetError
-    """A failure that may be over at the next attempt; the message is made of our own words."""
 
 
 class AlreadyThere(Exception):  # noqa: N818 - an answer, not a failure
@@ -129,6 +127,9 @@ class Objects:
         import obstore
         from obstore.exceptions import AlreadyExistsError
 
+        if isinstance(content, Path) and not content.is_file():
+            raise TargetError(f"{content} is gone since it was listed: push again")
+
         def put() -> None:
             try:
                 # As one request: a store can be asked for a condition on no other kind of upload.
@@ -178,17 +179,16 @@ class Objects:
     def _do(self, act: str, call: Callable[[], Result]) -> Result:
         """Call, again where that may help. Errors: `TargetError` that names target, act and remedy."""
         try:
-            for attempt in self._attempts():
+            for attempt in stamina.retry_context(
+                on=Passing, attempts=self.attempts, timeout=None, wait_initial=0.5, wait_max=15.0
+            ):
                 with attempt:
                     return self._plainly(act, call)
         except Passing as failure:
-            raise TargetError(f"target {self.target}: could not {act}: {failure}; push again later") from None
+            raise TargetError(
+                f"{failure}, {self.attempts} times over; the same command goes on from here"
+            ) from None
         raise AssertionError("stamina ends with a result or an error")
-
-    def _attempts(self) -> Iterable[stamina.Attempt]:
-        return stamina.retry_context(
-            on=Passing, attempts=self.attempts, timeout=None, wait_initial=0.5, wait_max=15.0
-        )
 
     def _plainly(self, act: str, call: Callable[[], Result]) -> Result:
         """Call, and put a failure into our own words."""
@@ -199,9 +199,23 @@ class Objects:
         except (PermissionDeniedError, UnauthenticatedError, PermissionError):
             raise TargetError(f"target {self.target}: may not {act}: {self._rights()}") from None
         except FileNotFoundError:
-            raise TargetError(f"target {self.target}: could not {act}: {self.place} is not there") from None
+            raise self._not_there(act) from None
         except (BaseError, OSError, NotImplementedError, ValueError) as error:
-            raise Passing(reason(error)) from None
+            why, status = reason(error)
+            if status == 404:
+                raise self._not_there(act) from None
+            if status in FINAL and status not in WAIT:
+                raise TargetError(
+                    f"target {self.target}: could not {act}: {why}; look whether bucket, region and endpoint are "
+                    f"right, and whether the store speaks S3"
+                ) from None
+            raise Passing(f"target {self.target}: could not {act}: {why}") from None
+
+    def _not_there(self, act: str) -> TargetError:
+        return TargetError(
+            f"target {self.target}: could not {act}: {self.place} is not there: make it, or correct the list of "
+            f"targets"
+        )
 
     def _rights(self) -> str:
         if not self.credentials:
@@ -235,12 +249,15 @@ class DiskObjects(Objects):
                 os.close(handle)
 
 
-def reason(error: Exception) -> str:
-    """Why a store failed, in words of our own: nothing of the error's text is repeated but a status."""
-    text = str(error).partition("\n")[0]
-    if found := STATUS.search(text):
-        return f"it answered with status {found.group(1)}"
-    return next((words for pattern, words in REASONS if pattern.search(str(error))), "its answer cannot be used")
+def reason(error: Exception) -> tuple[str, int | None]:
+    """Why a store failed, in words of our own, and the status of its answer where there was one.
+
+    Nothing of the error's text is repeated but the three digits of that status.
+    """
+    text = str(error)
+    if found := STATUS.search(text.partition("\n")[0]):
+        return f"it answered with status {found.group(1)}", int(found.group(1))
+    return next((words for pattern, words in REASONS if pattern.search(text)), "its answer cannot be used"), None
 
 
 def glob_escape(name: str) -> str:

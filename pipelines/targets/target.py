@@ -17,6 +17,10 @@ class TargetError(Exception):
     """A push or withdrawal that failed; the message names target, object and remedy, and no credential."""
 
 
+class Passing(Exception):  # noqa: N818 - a state, told to stamina; what leaves a target is a `TargetError`
+    """A failure that may be over at the next attempt; its message is shown, so it is in our own words only."""
+
+
 class Progress(Protocol):
     """Who is told how far a push is. May be called from several threads at once."""
 
@@ -64,7 +68,7 @@ class Target(Protocol):
         """
 
     def withdraw(self, version: str, progress: Progress) -> Receipt:
-        """Delete what the target holds of a version that an erasure took back.
+        """Delete what the target holds of a version that was taken back.
 
         Refused while the target still points to it. A version that is not there is no error.
 

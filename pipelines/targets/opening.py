@@ -67,6 +67,7 @@ def _s3(name: str, settings: S3Settings) -> Target:
         prefix=settings.prefix or None,
         # Given in full, so that nothing is taken from variables that are meant for other programs.
         endpoint=endpoint,
+        aws_endpoint_url_s3=endpoint,
         region=settings.region,
         virtual_hosted_style_request=False,
         skip_signature=False,

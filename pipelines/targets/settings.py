@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
 import yaml
@@ -148,5 +148,5 @@ def _said(kind: str, message: str) -> str:
 
 def _kinds() -> list[str]:
     """Every kind of target that there is."""
-    found = _File.model_json_schema()["properties"]["targets"]["additionalProperties"]["discriminator"]["mapping"]
-    return sorted(found)
+    union, _ = get_args(AnySettings)
+    return sorted(get_args(settings.model_fields["kind"].annotation)[0] for settings in get_args(union))

@@ -61,7 +61,6 @@ class ObjectTarget:
         took rows are replaced last, when `latest.json` leads to one that it did not touch.
         """
         self._refuse_what_is_older(edition)
-        self._refuse_what_is_too_large(edition.release)
         try_out(self.objects)
         tally = _Tally()
         missing, superseded = self._earlier_releases(edition)
@@ -166,6 +165,7 @@ class ObjectTarget:
 
     def _send_release(self, release: Release, progress: Progress, tally: _Tally) -> None:
         """Create every file of a release that is not there, and read back all; the checksums last of all."""
+        self._refuse_what_is_too_large(release)
         *files, checksums = release.files
         if self._is_superseded(release.folder.parent.parent, release.version):
             progress.say(f"release {release.version} was changed by an erasure: it is replaced at {self.name}")

@@ -170,6 +170,15 @@ def test_a_file_that_is_not_of_the_release_stops_the_push(publics: Publics, tmp_
     assert "latest.json" not in everything_at(target)
 
 
+def test_a_file_that_no_store_takes_in_one_piece_is_refused_before_it_is_sent(
+    publics: Publics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.targets.objects.LARGEST_BYTES", 2000)
+    with pytest.raises(TargetError, match=rf"v/{OLD}/\S+ is larger than 5 GiB"):
+        push(folder_target(tmp_path / "web", publics.new), publics.new)
+    assert files(tmp_path / "web") == {}
+
+
 def test_a_target_never_goes_back(publics: Publics, tmp_path: Path) -> None:
     target = folder_target(tmp_path / "web", publics.new)
     push(target, publics.new)
@@ -353,11 +362,11 @@ def erased(publics: Publics, tmp_path: Path) -> Erased:
     """The older release says less than before, and its manifest tells of an erasure."""
     public = Path(shutil.copytree(publics.new, tmp_path / "erased"))
     folder = public / "v" / OLD
-    (folder / "CHANGES.md").write_text("Fewer words than before.\n", encoding="utf-8")
+    (folder / "quality.json").write_text('{"rules": "fewer"}\n', encoding="utf-8")
     manifest = orjson.loads((folder / "manifest.json").read_bytes())
     for entry in manifest["files"]:
-        if entry["path"] == "CHANGES.md":
-            content = (folder / "CHANGES.md").read_bytes()
+        if entry["path"] == "quality.json":
+            content = (folder / "quality.json").read_bytes()
             entry |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     manifest["erasures"] = [{"erasure": "4f1d", "erased_on": "2026-12-08", "reason": "asked", "rows": {}}]
     (folder / "manifest.json").write_bytes(orjson.dumps(manifest))
@@ -418,6 +427,15 @@ def test_an_old_edition_never_comes_back_over_a_newer_one(
     with pytest.raises(TargetError, match="is there with other bytes"):
         push(folder_target(tmp_path / "web", publics.new), publics.new)
     assert files(tmp_path / "web") == files(erased.public)
+
+
+def test_a_version_that_is_not_here_is_left_and_said(publics: Publics, tmp_path: Path) -> None:
+    target = folder_target(tmp_path / "web", publics.new)
+    push(target, publics.new)
+    shutil.copytree(tmp_path / "web" / "v" / OLD, tmp_path / "web" / "v" / "2026.10.0")
+    (note,) = push(target, publics.new).notes
+    assert "web holds 2026.10.0, which is not here" in note
+    assert (tmp_path / "web" / "v" / "2026.10.0").is_dir()
 
 
 def test_a_version_is_withdrawn_once_no_pointer_names_it(publics: Publics, tmp_path: Path) -> None:

@@ -332,23 +332,30 @@ def load_fields(path: Path) -> dict[str, dict[str, Any]]:
     return fields
 
 
-def load_released_contract(path: Path) -> Contract:
-    """Read the contract of a dataset as a release keeps it: complete, and outside data_contracts/.
+def load_contract(path: Path, fields: Mapping[str, dict[str, Any]]) -> Contract:
+    """Read one contract; a column that `fields` knows inherits every key it does not state itself."""
+    return _contract(read_yaml(path), fields, path, path.parent.name)
 
-    Errors: `ContractError` naming the file.
+
+def released_contract(path: Path) -> Contract:
+    """Read the contract of a public dataset as a release keeps it: a whole document, in JSON.
+
+    Errors: `ContractError`, also where the file is not called like its dataset.
     """
-    return load_contract(path, {}, layer="public")
+    try:
+        read = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        raise ContractError(f"{path}: not JSON") from None
+    if not isinstance(read, dict):
+        raise ContractError(f"{path}: expected a mapping at the top level")
+    return _contract(read, {}, path, "public")
 
 
-def load_contract(path: Path, fields: Mapping[str, dict[str, Any]], layer: Layer | None = None) -> Contract:
-    """Read one contract; a column that `fields` knows inherits every key it does not state itself.
-
-    `layer` is that of the file's folder unless it is given.
-    """
-    read = read_yaml(path)
+def _contract(read: dict[str, Any], fields: Mapping[str, dict[str, Any]], path: Path, place: str) -> Contract:
+    """A document as a contract of the layer that its place says."""
     document = _parse(_Document, read, path, "document")
     table = document.schema_[0]
-    layer = _layer(document, table, path, layer or path.parent.name)
+    layer = _layer(document, table, path, place)
     custom = _custom(_ContractProperties, document.customProperties, path, "customProperties")
     names = [layout.name for layout in custom.layouts]
     raw_columns = [_inherit(raw, fields) for raw in table.properties]

@@ -583,6 +583,7 @@ def release_input(
     """What a release is made of besides the tables: contracts, licences, hashes of the inputs, day and world."""
     from pipelines.interview_assets import inspect_release
     from pipelines.release.build import ReleaseInput
+    from pipelines.release.signing import load_signer
 
     home, sources = workplace.place(), workplace.source_list
     store = SnapshotStore(home.snapshots)
@@ -609,6 +610,7 @@ def release_input(
         inputs=inputs,
         code_digest=PROJECT.digest,
         forbid_major=forbid_major,
+        signer=load_signer(),
         inspect=partial(inspect_release, workplace, con),
         policy_faults=_policy_faults(con, {pull.platform for pull in pulls}),
         origins={

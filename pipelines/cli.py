@@ -1,4 +1,4 @@
-"""The command line: publish, pull, verify, push, status, query, diff, check, new.
+"""The command line: publish, pull, verify, sign, push, status, query, diff, check, new and more.
 
 Belongs here: reading arguments, showing progress, and turning errors into sentences with an exit code. Does not
 belong here: the work; a command calls the same functions that Dagster and the tests call.
@@ -191,31 +191,89 @@ def pull(sources: str, home: Path | None, contact: str | None, since: dt.datetim
 
 
 @main.command()
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("place")
+@click.option(
+    "--public-key",
+    metavar="KEY",
+    help="The publisher's key, as its line or as a file: the release must be signed with it.",
+)
 @_sentences
-def verify(path: Path) -> None:
-    """Check a release folder: checksums, rows, columns, keys.
+def verify(place: str, public_key: str | None) -> None:
+    """Check a release: checksums, rows, columns, keys, its contracts, and with a key its signature.
 
-    PATH may also be a public folder: then its newest release is checked, and the lists beside it.
+    PLACE is a folder or an address, of one release or of all: then the newest is checked, and the lists beside
+    it. What is fetched from an address is not kept.
     """
-    from pipelines.release.build import latest_release, pointer_faults
-    from pipelines.release.manifest import read_manifest
+    from pipelines.release.remote import is_address
+    from pipelines.release.signing import read_public_key
+    from pipelines.release.trust import judge_address, judge_folder
+
+    key = read_public_key(public_key) if public_key else None
+    if not is_address(place) and not Path(place).is_dir():
+        raise click.UsageError(f"{place} is neither a folder nor an address such as https://data.example/")
+    if is_address(place):
+        with _bytes_shown() as show:
+            found = judge_address(place, key, show)
+    else:
+        found = judge_folder(Path(place), key)
+    for fault in found.faults:
+        click.echo(f"error: {fault}", err=True)
+    if found.faults:
+        raise Stop(f"{found.name} does not verify")
+    for line in found.lines:
+        click.echo(line)
+
+
+@main.command()
+@click.argument("release", nargs=-1, required=True)
+@HOME
+@_sentences
+def sign(release: tuple[str, ...], home: Path | None) -> None:
+    """Sign releases with the key that ENGAGEMENT_SIGNING_KEY names, also those that are signed already.
+
+    Each RELEASE is a version of this home, `latest`, or a folder, and must verify. Only the signature is written;
+    every other byte stays.
+    """
+    from pipelines.release.diff import find_release
+    from pipelines.release.signing import KEY_VARIABLE, load_signer, publish_key, sign_release
     from pipelines.release.verify import verify_release
 
-    if not path.is_dir():
-        raise click.UsageError(f"{path} is not a folder")
-    is_public = (path / "latest.json").exists()
-    folder = (latest_release(path) or path) if is_public else path
-    faults = verify_release(folder.resolve())
-    if is_public and not faults:
-        faults = pointer_faults(path)
-    if faults:
-        for fault in faults:
-            click.echo(f"error: {fault}", err=True)
-        raise Stop(f"{folder.name} does not verify")
-    manifest = read_manifest(folder)
-    rows = sum(dataset.rows for dataset in manifest.datasets)
-    click.echo(f"{manifest.version} verifies: {len(manifest.datasets)} datasets, {rows:,} rows")
+    signer = load_signer()
+    if signer is None:
+        raise click.UsageError(f"set {KEY_VARIABLE} to the file of a secret key; `engagement keys new` makes one")
+    public = Home(home or default_home()).public
+    for name in release:
+        folder = find_release(name, public).resolve()
+        if faults := verify_release(folder):
+            raise Stop(f"{folder.name} does not verify and is not signed: {'; '.join(faults)}")
+        if folder.parent.parent == public.resolve():
+            publish_key(public, signer)
+        click.echo(f"signed {folder.name} with key {signer.public.name}: {_short(sign_release(folder, signer))}")
+
+
+@main.group()
+def keys() -> None:
+    """Keys that sign releases, in the format of minisign: make a new pair."""
+
+
+@keys.command("new")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@_sentences
+def new_key_pair(folder: Path) -> None:
+    """Write a new key pair into FOLDER: minisign.key, which nobody else may have, and minisign.pub, for everybody.
+
+    The secret key is encrypted with ENGAGEMENT_KEY_PASSWORD, if that is set.
+    """
+    from pipelines.release.signing import KEY_VARIABLE, PASSWORD_VARIABLE, new_keys, read_public_key
+
+    password = os.environ.get(PASSWORD_VARIABLE)
+    secret, public = new_keys(folder, password)
+    if not password:
+        click.echo(f"warning: {PASSWORD_VARIABLE} is not set: whoever has the file can sign", err=True)
+    click.echo(f"wrote {_short(secret)}; keep it and a copy of it safe, and name it in {KEY_VARIABLE}")
+    click.echo(
+        f"wrote {_short(public)}; tell the key where readers trust you: {read_public_key(str(public)).encoded}"
+    )
 
 
 TARGETS = click.option(
@@ -535,6 +593,19 @@ def _with_progress(job: Callable[[], Any]) -> Any:
     bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     with bar as progress, _steps_shown(progress):
         return job()
+
+
+@contextmanager
+def _bytes_shown() -> Iterator[Callable[[int, int], None]]:
+    """On a terminal, a bar that shows how much of a download has come."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    console = Console(stderr=True, highlight=False)
+    columns = (TextColumn("fetching"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("fetching", total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 @contextmanager

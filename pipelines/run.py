@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from pipelines.release.manifest import read_manifest, read_pointer, to_json
+from pipelines.release.signing import load_signer
 from pipelines.settings import Home
 from pipelines.snapshots import write_atomically
 
@@ -102,6 +103,8 @@ def run_job(
     )
     if not offline:
         workplace.policy()  # a contact that is missing is better said before anything starts
+    if job == "publish":
+        load_signer()  # likewise a key that cannot be used
     place = workplace.place()
     before = read_pointer(place.public)
     pulled = {pull.pull_id for pull in workplace.store().pulls()}

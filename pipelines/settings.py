@@ -44,6 +44,12 @@ def project_folder(name: str) -> Path:
     raise SettingsError(f"{name}/ stands neither beside nor inside {PACKAGE}: reinstall the package")
 
 
+def lock_file() -> Path | None:
+    """The file that pins what this project runs on: the checkout's, or the copy inside an installed package."""
+    places = (root / "requirements.lock" for root in (PACKAGE.parent, PACKAGE / "_project"))
+    return next((path for path in places if path.is_file()), None)
+
+
 @dataclass(frozen=True)
 class Location:
     """One place to read a source from; `as_of` is the day the content stands for, where that is known.

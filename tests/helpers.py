@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import orjson
 import pyarrow.parquet as pq
 import yaml
 
@@ -127,3 +129,25 @@ def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
                     repr(con.execute(f'select * from "{schema}"."{table_name}"').fetchall()).encode(),
                 )
             con.close()
+
+
+def resealed(folder: Path) -> None:
+    """Write provenance, manifest and checksums anew, as a careless publisher would: only content is then wrong."""
+    manifest = folder / "manifest.json"
+    described = orjson.loads(manifest.read_bytes())
+    entries = [*described["files"], *(file for dataset in described["datasets"] for file in dataset["files"])]
+    paths = [entry["path"] for entry in entries]
+    hashes = {path: hashlib.sha256((folder / path).read_bytes()).hexdigest() for path in paths}
+    if (provenance := folder / "provenance.json").exists():
+        statement = orjson.loads(provenance.read_bytes())
+        subjects = sorted(set(hashes) - {"provenance.json"})
+        statement["subject"] = [{"name": name, "digest": {"sha256": hashes[name]}} for name in subjects]
+        provenance.write_bytes(orjson.dumps(statement))
+        hashes["provenance.json"] = hashlib.sha256(provenance.read_bytes()).hexdigest()
+    for entry in entries:
+        entry |= {"sha256": hashes[entry["path"]], "bytes": (folder / entry["path"]).stat().st_size}
+    manifest.write_bytes(orjson.dumps(described))
+    (folder / "SHA256SUMS").unlink()
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
+    (folder / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")

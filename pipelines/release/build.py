@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from pipelines.checks import Verdict, check_table
 from pipelines.contract import Contract, MinimumRows
-from pipelines.release import bundle, diff, metadata, package, pages, spreadsheet
+from pipelines.release import bundle, diff, metadata, package, pages, provenance, signing, spreadsheet
 from pipelines.release.changes import (
     CONTRACTS,
     ReleaseChanges,
@@ -76,7 +76,7 @@ class ReleaseInput:
     `code_digest` the hash of all contracts, queries and functions, `policy_faults` what the policy of the
     platforms forbids about the tables. `inspect` looks at all staged files before they are listed and renamed.
     `forbid_major` makes no release of a major change, because nobody is there to decide on it. `publisher` is who
-    stands for the data, and at which address.
+    stands for the data, and at which address; `signer` signs for them, if there is one.
     """
 
     home: Home
@@ -91,6 +91,7 @@ class ReleaseInput:
     inspect: Callable[[Path], Inspection] | None = None
     forbid_major: bool = False
     publisher: metadata.Publisher = field(default_factory=metadata.publisher_from)
+    signer: signing.Signer | None = None
 
 
 @dataclass(frozen=True)
@@ -158,11 +159,15 @@ def _stage_and_publish(
         return Outcome(latest.name, latest, False, rows)
     manifest, changes = _compared(given, manifest, stage, latest)
     manifest = _write_companions(given, verdicts, manifest, changes, stage)
-    if faults := verify_release(stage):
+    if given.signer:
+        signing.sign_release(stage, given.signer)
+    if faults := verify_release(stage, given.signer.public if given.signer else None):
         raise ReleaseError(f"no release, the staged files do not read back: {'; '.join(faults)}")
     _flush([*sorted(stage.rglob("*"), reverse=True), stage])
     folder = public / "v" / manifest.version
     folder.parent.mkdir(parents=True, exist_ok=True)
+    if given.signer:  # before the first release that needs it
+        signing.publish_key(public, given.signer)
     stage.rename(folder)
     _flush([folder.parent])
     point_to_newest(public)
@@ -305,11 +310,26 @@ def _write_companions(
     names = sorted([*texts, *added, *rows, *kept, zipped.name, "views.duckdb"])
     extra = tuple(file_entry(stage / name, stage, rows.get(name)) for name in names)
     manifest = manifest.model_copy(update={"files": extra})
+    extra = (*extra, _write_provenance(given, manifest, stage))
+    manifest = manifest.model_copy(update={"files": tuple(sorted(extra, key=lambda entry: entry.path))})
     (stage / "manifest.json").write_bytes(to_json(manifest))
     names = sorted(str(path.relative_to(stage)) for path in stage.rglob("*") if path.is_file())
     sums = "".join(f"{sha256_of(stage / name)}  {name}\n" for name in names)
     (stage / CHECKSUMS).write_text(sums, encoding="utf-8")
     return manifest
+
+
+def _write_provenance(given: ReleaseInput, manifest: Manifest, stage: Path) -> FileEntry:
+    """Write what the release was made from; the manifest lists every other file by then."""
+    said = provenance.statement(
+        manifest,
+        list(manifest.every_file()),
+        code_digest=given.code_digest,
+        lock_sha256=provenance.lock_sha256(),
+    )
+    path = stage / provenance.PROVENANCE
+    path.write_bytes(to_json(said))
+    return file_entry(path, stage)
 
 
 def _with_spreadsheets(
@@ -442,7 +462,7 @@ def pointers(public: Path) -> dict[str, bytes]:
 
 
 def pointer_faults(public: Path) -> list[str]:
-    """Lists and pointers of a public folder that do not follow from the releases in it."""
+    """Lists and pointers of a public folder that do not follow from the manifests of the releases in it."""
     return [
         f"{name}: does not follow from the releases under v/; publish again, or copy the folder again"
         for name, content in pointers(public).items()

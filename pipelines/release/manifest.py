@@ -127,6 +127,14 @@ class Manifest(_Record):
         names = ", ".join(entry.name for entry in self.datasets)
         raise ManifestError(f"release {self.version} has no dataset {name!r}; it has {names}")
 
+    def every_file(self) -> tuple[FileEntry, ...]:
+        """All files that the manifest lists: those of the datasets, then the others."""
+        return (*(file for dataset in self.datasets for file in dataset.files), *self.files)
+
+    def lists(self, path: str) -> bool:
+        """Whether the release has a file of this name."""
+        return any(entry.path == path for entry in self.every_file())
+
     def fingerprint(self) -> list[tuple[str, str, str]]:
         """What decides whether anything changed: each dataset's data and contract."""
         return [(d.name, d.contract_sha256, d.file(".parquet").sha256) for d in self.datasets]

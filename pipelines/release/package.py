@@ -122,7 +122,7 @@ def readme(manifest: Manifest, contracts: Mapping[str, Contract]) -> str:
         "```",
     ]
     lines += ["", "```python", "import pandas", f'pandas.read_parquet("{first}.parquet")', "```"]
-    lines += ["", "## Check it", "", "```sh", "sha256sum --check SHA256SUMS", "```"]
+    lines += ["", "## Check it", "", "```sh", "sha256sum --check SHA256SUMS", "engagement verify .", "```"]
     lines += ["", "## Attribution", ""]
     lines += ["Real releases credit these; the sample holds none of their data.", ""] if manifest.notice else []
     lines += [f"- {title}" for title in attributions(manifest)]
@@ -144,6 +144,8 @@ def _files(manifest: Manifest) -> list[str]:
         "- `contracts/<dataset>.json`: what is promised of each dataset, as an ODCS data contract",
         "- `CITATION.cff`: how to cite the release",
         "- `manifest.json`: every file with its hash, and what the release was made from",
+        "- `manifest.json.minisig`: the publisher's signature, where there is one",
+        "- `provenance.json`: what the release was made from, as an in-toto statement",
         "- descriptions for other systems: `datapackage.json`, `croissant.json`, `dcat.jsonld`, `datacite.json`",
     ]
 

@@ -9,20 +9,29 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
-import io
+import re
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.contract import NAME
 from pipelines.release.bundle import bundle_faults
+from pipelines.release.contract_check import contract_faults
 from pipelines.release.manifest import DatasetEntry, Manifest, ManifestError, read_manifest
+from pipelines.release.provenance import provenance_faults
+from pipelines.release.signing import SIGNATURE, PublicKey, signature_fault, signature_form_fault
 from pipelines.release.spreadsheet import SpreadsheetError, read_shape
 
 CHECKSUMS = "SHA256SUMS"
+CONTRACTS = "contracts"
+OURS = frozenset({"manifest.json", CHECKSUMS, SIGNATURE})  # what a manifest cannot list
+# Plain names in folders: nothing that leads out of a release, is hidden, or needs quoting in an address.
+PATH = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*")
 TYPES = {
     "string": pa.string(),
     "integer": pa.int64(),
@@ -39,28 +48,32 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def verify_release(folder: Path) -> list[str]:
+def verify_release(folder: Path, key: PublicKey | None = None) -> list[str]:
     """What is wrong with a release folder, one sentence each; empty when it verifies.
 
     Compares every file with `SHA256SUMS` and the manifest, reads every Parquet, CSV and XLSX file to its last row,
-    compares columns and types with `datapackage.json`, and the zip file with what it is made of.
+    compares columns and types with `datapackage.json`, rows with the released contract, and the zip file with what
+    it is made of. With a `key` the release must be signed with it.
     """
     faults = list(_checksum_faults(folder))
+    if fault := signature_fault(folder, key) if key else signature_form_fault(folder):
+        faults.append(fault)
     try:
         manifest = read_manifest(folder)
     except ManifestError as error:
         return [*faults, str(error)]
     if folder.name != manifest.version and not folder.name.startswith("."):
         faults.append(f"the folder is called {folder.name} but the manifest says {manifest.version}")
-    faults += _manifest_faults(folder, manifest)
+    named = {fault.partition(":")[0] for fault in faults}
+    faults += [fault for fault in _manifest_faults(folder, manifest) if fault.partition(":")[0] not in named]
     if faults:
         return faults  # damaged files are named; reading on would only blame others for them
     for dataset in manifest.datasets:
         try:
-            faults += _dataset_faults(folder, dataset)
+            faults += _dataset_faults(folder, manifest, dataset)
         except (OSError, ValueError, KeyError, csv.Error) as error:
             faults.append(f"{dataset.name}: cannot be read ({type(error).__name__})")
-    return [*faults, *bundle_faults(folder, manifest)]
+    return [*faults, *provenance_faults(folder, manifest), *bundle_faults(folder, manifest)]
 
 
 def _checksum_faults(folder: Path) -> Iterator[str]:
@@ -71,7 +84,7 @@ def _checksum_faults(folder: Path) -> Iterator[str]:
     text = path.read_text(encoding="utf-8", errors="replace")
     lines = [line.split("  ", 1) for line in text.split("\n") if "  " in line]
     listed = {name: sha256 for sha256, name in lines}
-    present = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} - {CHECKSUMS}
+    present = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} - {CHECKSUMS, SIGNATURE}
     for name in sorted(set(listed) - present):
         yield f"{name}: listed in {CHECKSUMS} but missing"
     for name in sorted(present - set(listed)):
@@ -84,16 +97,36 @@ def _checksum_faults(folder: Path) -> Iterator[str]:
 
 
 def _manifest_faults(folder: Path, manifest: Manifest) -> Iterator[str]:
-    entries = [*manifest.files, *(file for dataset in manifest.datasets for file in dataset.files)]
+    if odd := path_fault(manifest):
+        yield odd
+        return
+    entries = manifest.every_file()
+    present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    for name in sorted(present - {entry.path for entry in entries} - OURS):
+        yield f"{name}: the manifest does not list it"
     for entry in entries:
         path = folder / entry.path
-        if path.exists() and path.stat().st_size != entry.bytes:
+        if not path.is_file():
+            yield f"{entry.path}: listed in the manifest but missing"
+        elif path.stat().st_size != entry.bytes:
             yield f"{entry.path}: has {path.stat().st_size} bytes where the manifest says {entry.bytes}"
-        if path.exists() and sha256_of(path) != entry.sha256:
+        elif sha256_of(path) != entry.sha256:
             yield f"{entry.path}: SHA-256 differs from the manifest"
 
 
-def _dataset_faults(folder: Path, dataset: DatasetEntry) -> Iterator[str]:
+def path_fault(manifest: Manifest) -> str | None:
+    """Why the names in a manifest cannot be taken for files of its folder, in a sentence; None if they can."""
+    paths = [entry.path for entry in manifest.every_file()]
+    if odd := [path for path in paths if not PATH.fullmatch(path) or path in OURS]:
+        return f"manifest.json: {odd[0]!r} is not the name of a file of a release"
+    if odd := [dataset.name for dataset in manifest.datasets if not re.fullmatch(NAME, dataset.name)]:
+        return f"manifest.json: {odd[0]!r} is not the name of a dataset"
+    if twice := sorted({path for path in paths if paths.count(path) > 1}):
+        return f"manifest.json: lists {twice[0]} twice"
+    return None
+
+
+def _dataset_faults(folder: Path, manifest: Manifest, dataset: DatasetEntry) -> Iterator[str]:
     parquet = folder / f"{dataset.name}.parquet"
     try:
         table = pq.read_table(parquet)
@@ -109,6 +142,10 @@ def _dataset_faults(folder: Path, dataset: DatasetEntry) -> Iterator[str]:
     yield from _key_faults(dataset, table)
     yield from _csv_faults(folder, dataset, table)
     yield from _spreadsheet_faults(folder, dataset, table)
+    if manifest.lists(
+        contract := f"{CONTRACTS}/{dataset.name}.json"
+    ):  # not in releases from before they were kept
+        yield from contract_faults(folder / contract, dataset, table)
 
 
 def _column_faults(folder: Path, dataset: DatasetEntry, table: pa.Table) -> Iterator[str]:
@@ -136,12 +173,15 @@ def _key_faults(dataset: DatasetEntry, table: pa.Table) -> Iterator[str]:
 def _csv_faults(folder: Path, dataset: DatasetEntry, table: pa.Table) -> Iterator[str]:
     path = folder / f"{dataset.name}.csv.gz"
     try:
-        text = gzip.decompress(path.read_bytes()).decode("utf-8")
+        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+            rows = csv.reader(file)
+            header = next(rows, [])
+            # One row more than expected is enough to know: a packed file may unpack to any size.
+            count = sum(1 for _ in islice(rows, dataset.rows + 1))
     except (OSError, EOFError, UnicodeDecodeError, zlib.error):
         yield f"{path.name}: cannot be read as gzipped UTF-8 text"
         return
-    rows = list(csv.reader(io.StringIO(text, newline="")))
-    if len(rows) - 1 != dataset.rows or rows[0] != table.column_names:
+    if count != dataset.rows or header != table.column_names:
         yield f"{path.name}: rows or columns differ from {dataset.name}.parquet"
 
 

@@ -16,7 +16,7 @@ import duckdb
 import orjson
 
 from pipelines.cadence import WEEKLY_RELEASE
-from pipelines.contract import Contract, load_released_contract
+from pipelines.contract import Contract, released_contract
 from pipelines.release.build import latest_release
 from pipelines.release.changes import CONTRACTS, ReleaseChanges, read_changes
 from pipelines.release.manifest import Manifest, ManifestError, read_manifest, released_versions
@@ -78,7 +78,7 @@ def open_released(public: Path, publisher: Publisher) -> Iterator[Released]:
             manifest=manifest,
             manifests=[read_manifest(public / "v" / version) for version in released_versions(public)],
             contracts={
-                d.name: load_released_contract(folder / CONTRACTS / f"{d.name}.json") for d in manifest.datasets
+                d.name: released_contract(folder / CONTRACTS / f"{d.name}.json") for d in manifest.datasets
             },
             changes=read_changes(folder),
             quality=orjson.loads((folder / "quality.json").read_bytes())["datasets"],

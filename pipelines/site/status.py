@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipelines.cadence import DAILY_PULL, WEEKLY_RELEASE
-from pipelines.contract import ContractError, load_released_contract
+from pipelines.contract import ContractError, released_contract
 from pipelines.release.changes import CONTRACTS
 from pipelines.release.manifest import Manifest, ManifestError, read_manifest, read_pointer
 from pipelines.release.metadata import Publisher, publisher_from
@@ -111,7 +111,7 @@ def minute(moment: dt.datetime) -> str:
 def freshness_limit(folder: Path, manifest: Manifest) -> dt.timedelta | None:
     """The strictest freshness that the contracts of a release promise; None where it promises none."""
     paths = (folder / CONTRACTS / f"{dataset.name}.json" for dataset in manifest.datasets)
-    days = [load_released_contract(path).freshness_days for path in paths if path.is_file()]
+    days = [released_contract(path).freshness_days for path in paths if path.is_file()]
     return min((dt.timedelta(days=count) for count in days if count), default=None)
 
 

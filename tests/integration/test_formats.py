@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import gzip
-import hashlib
 import io
 import shutil
 import subprocess
@@ -35,6 +34,7 @@ from pipelines.release.verify import verify_release
 from pipelines.settings import Home, project_folder
 from pipelines.warehouse import open_warehouse
 from tests.conftest import DAY
+from tests.helpers import resealed
 from tests.metadata_judges import cff_faults, croissant_rows, datacite_faults, dcat_faults, unknown_terms
 
 CONTRACTS: dict[str, Contract] = {
@@ -266,19 +266,6 @@ def test_a_dataset_too_large_for_any_office_stays_out_of_the_zip_and_the_zip_say
 
 
 # --- verifying ----------------------------------------------------------------------------------------------
-
-
-def resealed(folder: Path) -> None:
-    """Write manifest and checksums anew, as a careless publisher would, so that only the content is wrong."""
-    described = orjson.loads((folder / "manifest.json").read_bytes())
-    for entry in [*described["files"], *(file for dataset in described["datasets"] for file in dataset["files"])]:
-        data = (folder / entry["path"]).read_bytes()
-        entry |= {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-    (folder / "manifest.json").write_bytes(orjson.dumps(described))
-    (folder / "SHA256SUMS").unlink()
-    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    sums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
-    (folder / "SHA256SUMS").write_text("".join(f"{sums[name]}  {name}\n" for name in names), encoding="utf-8")
 
 
 def zip_of(folder: Path) -> Path:

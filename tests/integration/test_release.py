@@ -9,11 +9,10 @@ import hashlib
 import io
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import frictionless
@@ -35,6 +34,7 @@ from pipelines.release.verify import verify_release
 from pipelines.settings import Home, project_folder
 from pipelines.warehouse import open_warehouse
 from tests.conftest import DAY
+from tests.helpers import resealed
 
 CONTRACTS = {c.name: c for c in load_contracts(project_folder("data_contracts")).values() if c.layer == "public"}
 SOURCES = {c.name: c for c in load_contracts(project_folder("data_contracts")).values() if c.layer != "public"}
@@ -54,6 +54,7 @@ COMPANIONS = (
     "datapackage.json",
     "index.html",
     "manifest.json",
+    "provenance.json",
     "quality.json",
     "views.duckdb",
     *(f"contracts/{name}.json" for name in DATASETS),
@@ -147,18 +148,6 @@ def test_a_release_under_another_name_is_caught(release: Path, tmp_path: Path) -
     assert verify_release(other) == [f"the folder is called 2030.1.0 but the manifest says {release.name}"]
 
 
-def resealed(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write manifest and checksums anew, as a careless publisher would, so that only the content is wrong."""
-    described = orjson.loads(orjson.dumps(manifest))
-    for entry in [*described["files"], *(file for dataset in described["datasets"] for file in dataset["files"])]:
-        data = (folder / entry["path"]).read_bytes()
-        entry |= {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-    (folder / "manifest.json").write_bytes(orjson.dumps(described))
-    (folder / "SHA256SUMS").unlink()
-    sums = {name: hashlib.sha256(data).hexdigest() for name, data in contents(folder).items()}
-    (folder / "SHA256SUMS").write_text("".join(f"{sums[name]}  {name}\n" for name in sums), encoding="utf-8")
-
-
 def read_csv(path: Path) -> list[list[str]]:
     """Header and rows of a gzipped CSV file, as text."""
     return list(csv.reader(io.StringIO(gzip.decompress(path.read_bytes()).decode(), newline="")))
@@ -228,11 +217,10 @@ def empty_the_csv(folder: Path) -> None:
 def test_wrong_content_is_caught_even_where_all_checksums_agree(
     copy: Path, spoil: Callable[[Path], None], sentence: str
 ) -> None:
-    described = orjson.loads((copy / "manifest.json").read_bytes())
-    resealed(copy, described)
+    resealed(copy)
     assert verify_release(copy) == [], "sealing anew must not be what is noticed"
     spoil(copy)
-    resealed(copy, described)
+    resealed(copy)
     faults = verify_release(copy)
     assert [fault for fault in faults if re.search(sentence, fault)], faults
     assert naming(faults, "coverage") == faults

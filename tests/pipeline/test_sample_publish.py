@@ -37,6 +37,7 @@ RELEASE_FILES = {
     "disclosure_report.json",
     "index.html",
     "manifest.json",
+    "provenance.json",
     "quality.json",
     "views.duckdb",
     *(f"{name}.{ending}" for name in DATASETS for ending in ("parquet", "csv.gz", "xlsx")),

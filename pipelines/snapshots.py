@@ -17,6 +17,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 FetchStatus = Literal["new", "unchanged", "not_modified", "refused", "failed"]
+PARTIAL = ".partial-"  # how a file is called while it is written; one that a killed process left can go
 USABLE: frozenset[FetchStatus] = frozenset({"new", "unchanged", "not_modified"})
 
 
@@ -139,7 +140,7 @@ def _fetch(line: bytes) -> Fetch | None:
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that a reader sees all of it or none, also after a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=PARTIAL)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

@@ -51,7 +51,7 @@ from pipelines.release.tables import read_table, write_csv, write_parquet
 from pipelines.release.verify import CHECKSUMS, sha256_of, verify_release
 from pipelines.release.versions import broken_promises, deprecation_faults, deprecation_of
 from pipelines.settings import Home, World
-from pipelines.snapshots import Fetch, write_atomically
+from pipelines.snapshots import PARTIAL, Fetch, write_atomically
 
 log = logging.getLogger("engagement")
 MEDIA_TYPES = {
@@ -392,12 +392,14 @@ def licence_faults(contracts: Sequence[Contract], origins: Mapping[str, Sequence
 
 
 def finish_interrupted(home: Home) -> None:
-    """Bring a home back in order after a run that was killed: no half stage stays, pointers are completed.
+    """Bring a home back in order after a run that was killed: nothing half stays, pointers are completed.
 
     A folder under `v/` was verified before it was renamed there, so if it is newer than what `latest.json`
     points to, only the pointers are missing.
     """
     shutil.rmtree(home.staging, ignore_errors=True)
+    for left in [*home.public.glob(f"{PARTIAL}*"), *(home.public / "v").glob(f"{PARTIAL}*")]:
+        left.unlink()
     versions = released_versions(home.public)
     pointer = read_pointer(home.public)
     if versions and (pointer is None or version_key(pointer.version) < version_key(versions[-1])):

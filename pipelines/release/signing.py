@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.release.manifest import Manifest, read_manifest
 from pipelines.settings import SettingsError
-from pipelines.snapshots import write_atomically
+from pipelines.snapshots import PARTIAL, write_atomically
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -107,9 +107,10 @@ def sign_release(folder: Path, signer: Signer) -> Path:
     Errors: `ManifestError` when the folder holds no manifest.
     """
     manifest, content = read_manifest(folder), (folder / "manifest.json").read_bytes()
-    path = folder / SIGNATURE
-    write_atomically(path, signer.sign(content, _comment(manifest, content)))
-    return path
+    # Written beside the release: what a killed process leaves half written must not stand in it.
+    made = folder.parent / f"{PARTIAL}signature-{folder.name}"
+    write_atomically(made, signer.sign(content, _comment(manifest, content)))
+    return made.replace(folder / SIGNATURE)
 
 
 def _comment(manifest: Manifest, content: bytes) -> str:

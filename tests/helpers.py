@@ -148,6 +148,7 @@ def resealed(folder: Path) -> None:
         entry |= {"sha256": hashes[entry["path"]], "bytes": (folder / entry["path"]).stat().st_size}
     manifest.write_bytes(orjson.dumps(described))
     (folder / "SHA256SUMS").unlink()
-    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    names = sorted(present - {"manifest.json.minisig"})
     lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
     (folder / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")

@@ -82,7 +82,7 @@ class Press:
             con.execute("create schema if not exists public")
             for contract in self.contracts():
                 con.execute(to_ddl(contract))
-            seen = dt.datetime(2026, 11, 1, 12)
+            seen = dt.datetime(2026, 11, 1, 12, tzinfo=dt.UTC)
             rows = [("A", count, seen, "first"), ("B", 2, None, "secundus"), ("C", 3, seen, None), *more]
             con.executemany("insert into public.things values (?, ?, ?, ?)", rows)
             con.execute("insert into public.stuff values ('S')")

@@ -37,7 +37,6 @@ AT_ONCE = 6  # files that are fetched side by side
 REDIRECTS = 3
 ATTEMPTS = 3
 SILENCE = 30.0  # seconds
-PIECE = 1 << 16  # bytes
 # Files of which nothing says beforehand how large they are, in bytes.
 POINTER_BYTES = 1 << 16
 LIST_BYTES = 1 << 26
@@ -88,7 +87,11 @@ def fetch(address: str, into: Path, show: Progress | None = None) -> Fetched:
 
 def _base(address: str) -> str:
     """The folder that an address means. Errors: `RemoteError`."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+        _ = parts.port
+    except ValueError:
+        raise RemoteError("this is not an address such as https://data.example/") from None
     is_here = parts.hostname in LOOPBACK
     if not parts.hostname or parts.scheme not in ("https", "http") or (parts.scheme == "http" and not is_here):
         raise RemoteError(f"{parts.scheme}://{parts.hostname or ''}: give an address that begins with https://")
@@ -319,7 +322,7 @@ def _pieces(name: str, response: httpx.Response, most: int) -> Iterator[bytes]:
 
     size = 0
     try:
-        for piece in response.iter_raw(PIECE):
+        for piece in response.iter_raw():
             size += len(piece)
             yield piece[: len(piece) - max(0, size - most - 1)]
             if size > most:

@@ -40,7 +40,7 @@ def judge_address(address: str, key: PublicKey | None, show: Progress | None = N
         try:
             fetched = fetch(address, place, show)
         except RemoteError as error:
-            return Judgement(address, (str(error),))
+            return Judgement("what is at the address", (str(error),))
         if fetched.faults:
             return Judgement(fetched.release.name, fetched.faults)
         found = _judged(fetched.release, fetched.public, key)

@@ -62,6 +62,8 @@ def verify_release(folder: Path, key: PublicKey | None = None) -> list[str]:
         manifest = read_manifest(folder)
     except ManifestError as error:
         return [*faults, str(error)]
+    if odd := path_fault(manifest):
+        return [*faults, odd]
     if folder.name != manifest.version and not folder.name.startswith("."):
         faults.append(f"the folder is called {folder.name} but the manifest says {manifest.version}")
     named = {fault.partition(":")[0] for fault in faults}
@@ -97,9 +99,6 @@ def _checksum_faults(folder: Path) -> Iterator[str]:
 
 
 def _manifest_faults(folder: Path, manifest: Manifest) -> Iterator[str]:
-    if odd := path_fault(manifest):
-        yield odd
-        return
     entries = manifest.every_file()
     present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     for name in sorted(present - {entry.path for entry in entries} - OURS):

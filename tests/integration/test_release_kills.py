@@ -1,43 +1,35 @@
 """A build that is killed at any moment: readers meet the old release or the new one, and the next build completes.
 
-A hundred processes build a release of a small warehouse and are killed by SIGKILL, each at a random moment of a
-random phase. The processes are forks of one that has everything imported already, so that a kill costs a fraction of
-a second. The main job itself is killed in `tests/pipeline/test_sample_publish.py`.
+A hundred processes (thirty outside CI) build a release of a small warehouse and are killed by SIGKILL, each at a
+random moment of a random phase. They are forks of one that has everything imported already, so that a kill costs a
+fraction of a second. The main job itself is killed in `tests/pipeline/test_sample_publish.py`.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import random
 import shutil
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
 from pipelines.release.build import Outcome, pointer_faults, pointers
-from pipelines.release.manifest import read_pointer
+from pipelines.release.manifest import read_pointer, released_versions
 from pipelines.release.signing import PublicKey, new_keys, read_public_key, signature_fault
 from pipelines.release.verify import sha256_of, verify_release
-from tests.release_press import PHASES, Press, announce
+from tests.kill_worker import publish
+from tests.release_press import PHASES, Press
 
-KILLS = 100
+KILLS = 100 if os.environ.get("CI") else 30  # a hundred take a minute or two, which is for CI to wait
 SEED = 20261123
 POINTERS = ("index.html", "versions.json", "deltas.json", "catalog.json", "latest.json")
 PUBLICATION = PHASES[PHASES.index("_flush") :]  # from here on a kill may leave something to complete
-
-
-def publish(folder: Path, signing_key: Path, pipe: Connection) -> None:
-    """What a process does: build one release, and tell of each phase before it begins."""
-    tell: Callable[[str], None] = lambda phase: pipe.send_bytes(phase.encode())  # noqa: E731
-    announce(tell)
-    Press(folder, signing_key).release()
-    tell("finished")
 
 
 @dataclass(frozen=True)
@@ -117,9 +109,7 @@ def judge_rerun(press: Press, outcome: Outcome, key: PublicKey) -> None:
     assert pointer_faults(press.public) == []
     assert seen(press.public) == {name: pointers(press.public)[name] for name in POINTERS}
     assert {path.name for path in press.public.iterdir()} == {*POINTERS, "minisign.pub", "v"}
-    assert {path.name for path in (press.public / "v").iterdir()} == {f"2026.11.{n}" for n in range(50)} & {
-        path.name for path in (press.public / "v").iterdir()
-    }
+    assert sorted(path.name for path in (press.public / "v").iterdir()) == sorted(released_versions(press.public))
     assert not press.home.staging.exists() or not list(press.home.staging.iterdir())
 
 
@@ -127,11 +117,11 @@ def judge_rerun(press: Press, outcome: Outcome, key: PublicKey) -> None:
 def runner(tmp_path: Path) -> Runner:
     secret, _ = new_keys(tmp_path / "keys", None)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.release_press", "great_expectations", "duckdb_sqlalchemy", __name__])
+    context.set_forkserver_preload(["tests.kill_worker"])
     return Runner(Press(tmp_path, secret), context)
 
 
-def test_a_hundred_kills_leave_a_publication_that_verifies_and_a_rerun_completes(
+def test_kills_leave_a_publication_that_verifies_and_a_rerun_completes(
     runner: Runner, capsys: pytest.CaptureFixture[str]
 ) -> None:
     press, moments = runner.press, random.Random(SEED)  # noqa: S311 - which moments, not a secret
@@ -159,8 +149,8 @@ def test_a_hundred_kills_leave_a_publication_that_verifies_and_a_rerun_completes
         left += after.get("latest.json") != complete["latest.json"]
     told = ", ".join(f"{phase} {killed[phase]}" for phase in PHASES)
     with capsys.disabled():
-        print(f"\n{KILLS} kills, by the phase they hit: {told}; {left} left a release to the rerun")
+        print(f"\n{KILLS} kills, by the phase they hit: {told}; {left} left latest.json as it was")
     assert killed.total() == KILLS
-    assert len(killed) >= 8, "the kills are spread"
+    assert len(killed) >= 6, "the kills are spread"
     assert killed["finished"] < KILLS / 4, "most of them hit a build at work"
     assert sum(killed[phase] for phase in PUBLICATION) >= KILLS / 4

@@ -1,4 +1,4 @@
-"""Trust in a release: signatures that minisign accepts and makes, provenance, contracts, releases at an address."""
+"""Trust in a release: signatures that minisign accepts and makes, provenance, contracts and addresses."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ def test_a_day_that_is_none_is_refused_before_the_run(tmp_path: Path) -> None:
     ("arguments", "code", "sentence"),
     [
         (["publish", "--sources", "fairyland"], 2, "no source list 'fairyland'"),
-        (["verify", "/nowhere"], 2, "/nowhere is not a folder"),
+        (["verify", "/nowhere"], 2, "/nowhere is neither a folder nor an address"),
         (["status"], 1, "no release under"),
         (["fly"], 2, "No such command 'fly'"),
     ],
@@ -283,7 +283,7 @@ def test_a_release_and_the_public_folder_above_it_verify(sample_home: Home, rele
         result = call("verify", path)
         assert (result.exit_code, result.stdout) == (
             0,
-            f"2026.11.0 verifies: {len(DATASETS)} datasets, {rows:,} rows\n",
+            f"2026.11.0 verifies: {len(DATASETS)} datasets, {rows:,} rows\nnot signed\n",
         )
 
 

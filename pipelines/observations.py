@@ -125,7 +125,7 @@ class ObservationStore:
             places = [entry for place in places for entry in _folders(place) if _name(entry).startswith(starts)]
             if name == "platform" and platform:
                 places = [place for place in places if _name(place) == f"platform={platform}"]
-        found = [record for place in places if (record := _read_record(Path(place, "pull.json")))]
+        found = [record for place in places if (record := _read_record(f"{place}/pull.json"))]
         return sorted(found, key=lambda record: record.pull_id)
 
     def place(self, pull: PullRecord) -> Path:
@@ -495,14 +495,15 @@ def _name(place: str) -> str:
     return place.rpartition(os.sep)[2]
 
 
-def _read_record(path: Path) -> PullRecord | None:
+def _read_record(path: str) -> PullRecord | None:
     """What a pull says of itself; None where there is none."""
     try:
-        return PullRecord.model_validate_json(path.read_bytes())
+        with open(path, "rb") as file:  # noqa: PTH123 - there are many, and `Path` takes longer than reading
+            return PullRecord.model_validate_json(file.read())
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValidationError:
-        place = "/".join(path.parts[-4:])
+        place = "/".join(path.split("/")[-4:])
         raise ObservationError(f"{place} is damaged: put it back from a copy, or delete the folder") from None
 
 

@@ -21,8 +21,8 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 import duckdb
@@ -63,6 +63,37 @@ Cell = tuple[str, str | None]  # a value of the column, and a place within its r
 
 
 @dataclass(frozen=True)
+class Built:
+    """What is remembered of a table: what it was built from, and what that did.
+
+    `version` changes whenever its content does; a colon stands in it where others follow the table's changes.
+    """
+
+    table: str
+    recipe: str
+    inputs: str
+    version: str
+    result: str
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether it is noted which parts of the table changed."""
+        return ":" in self.version
+
+    @property
+    def rows_out(self) -> int:
+        """How many rows it has."""
+        return int(json.loads(self.result)["rows_out"])
+
+    def as_it_stands(self) -> TableResult:
+        """What building it did, of a table that needs no building."""
+        return TableResult(self.table, **json.loads(self.result), seconds=0.0, state="unchanged")
+
+
+Memory = Mapping[str, Built]  # by table
+
+
+@dataclass(frozen=True)
 class Plan:
     """All that the building of a table depends on besides the warehouse.
 
@@ -80,22 +111,20 @@ def refresh(con: duckdb.DuckDBPyConnection, plan: Plan, query: Query, contract: 
     _open_state(con)
     way = query.refresh
     started = time.perf_counter()
-    threads = _save_threads(con, query)
+    memory = _recall(con, query)
     try:
         if isinstance(way, Newest):
-            result = _newest(con, plan, query, way)
+            result = _newest(con, plan, query, way, memory)
         elif isinstance(way, Rebuilt):
-            result = _rebuilt(con, plan, query, way, contract)
+            result = _rebuilt(con, plan, query, way, contract, memory)
         else:
-            result = _whole(con, plan, query, contract)
-    except duckdb.Error as error:
+            result = _whole(con, plan, query, contract, memory)
+    except (duckdb.Error, WarehouseError) as error:
         with suppress(duckdb.TransactionException):  # there is nothing to roll back
             con.rollback()
+        if isinstance(error, WarehouseError):
+            raise
         raise WarehouseError(f"{query.table}: the query failed: {reason_of(error)}") from None
-    finally:
-        if threads is not None:
-            with suppress(duckdb.TransactionException):  # somebody stopped the run
-                con.execute(f"set threads = {threads}")
     return replace(result, seconds=time.perf_counter() - started)
 
 
@@ -113,8 +142,7 @@ def show_observations(
     contract = store.contracts[table]
     if table == TABLES[0] or not _exists(con, SHOWN):
         _choose_pulls(con, store.pulls())
-    pulls, judged = _shown(con), _merged(con, contract.table)
-    new = [key for key in pulls if key not in judged]
+    new = _new_pulls(con, contract.table)
     verdict = Verdict(contract.table, ())
     if new:
         con.execute(f"create or replace view {NEW} as {store.query(table, _read(con, new))}")
@@ -122,15 +150,14 @@ def show_observations(
         con.execute(f"drop view {NEW}")
     _show_all(con, store, table)
     said = con.execute(
-        f"select pull_key, cast(record -> 'rows' ->> $1 as bigint), "
-        f"coalesce(cast(record -> 'refused' ->> $1 as bigint), 0) from {SHOWN}",
-        [table],
+        "select pull_key, cast(said[1] as bigint), coalesce(cast(said[2] as bigint), 0) from (select pull_key, "
+        f"json_extract_string(record, ['$.rows.{table}', '$.refused.{table}']) as said from {SHOWN})"
     ).fetchall()
     refusing = _read(con, [key for key, _, bad in said if bad])
     refused = store.query(table, refusing, quarantine=True)
     con.execute(f"create or replace view quarantine.observation__{table} as {refused}")
     if not verdict.failures:
-        _note_merged(con, contract.table, judged, set(pulls))
+        _note_merged(con, contract.table)
     quarantined = _note_refused(con, contract, refusing)
     good, bad = sum(rows for _, rows, _ in said), sum(rows for _, _, rows in said)
     result = TableResult(
@@ -151,15 +178,15 @@ def shown_pulls(con: duckdb.DuckDBPyConnection) -> list[PullRecord]:
 
 def changes_of(con: duckdb.DuckDBPyConnection, query: Query) -> Changes | None:
     """What a verdict on a table has to know: its version, and which rows are not those of an earlier one."""
-    known, way = _known(con, query.table), query.refresh
+    known, way = _recall(con, query).get(query.table), query.refresh
     if known is None:
         return None
     if not isinstance(way, Rebuilt):
-        return Changes(known[2], (), lambda _: "true")
+        return Changes(known.version, (), lambda _: "true")
 
     def since(version: str) -> str | None:
         first, serial = version.split(":")
-        if first != known[2].split(":")[0]:
+        if first != known.version.split(":")[0]:
             return None
         cells = con.execute(
             "select value, within from state.changed where table_name = ? and column_name = ? and serial > ?",
@@ -167,7 +194,7 @@ def changes_of(con: duckdb.DuckDBPyConnection, query: Query) -> Changes | None:
         ).fetchall()
         return _predicate(_parts(way, cells))
 
-    return Changes(known[2], (way.column, way.within) if way.within else (way.column,), since)
+    return Changes(known.version, (way.column, way.within) if way.within else (way.column,), since)
 
 
 def origins_of(con: duckdb.DuckDBPyConnection, query: Query) -> dict[str, list[tuple[str, str]]]:
@@ -211,24 +238,53 @@ def _note_refused(
 # --- built as a whole ---------------------------------------------------------------------------------------
 
 
-def _whole(con: duckdb.DuckDBPyConnection, plan: Plan, query: Query, contract: Contract | None) -> TableResult:
-    """Build everything; where other tables follow this one by day, note the days whose rows are not as before."""
-    recipe = plan.recipe(query, contract)
-    inputs = _hash(sorted((table, _version(con, plan, table)) for table in query.reads))
-    if stands := _standing(con, query.table, recipe, inputs):
-        return stands
-    watched = _watched(con, plan, query)
-    known = _known(con, query.table)
-    if not watched or known is None or known[0] != recipe or ":" not in known[2]:
-        _forget(con, query.table)
-        result = build_table(con, query.table, query.text, query.grain, contract)
-        found = _watched(con, plan, query)
-        _remember(con, result, recipe, inputs, _next_version(None) if found else fingerprint(con, query.table))
-        return result
+def _whole(
+    con: duckdb.DuckDBPyConnection, plan: Plan, query: Query, contract: Contract | None, memory: Memory
+) -> TableResult:
+    """Build everything where an input changed; where the rows are as before, nothing is written."""
+    recipe, known = plan.recipe(query, contract), memory.get(query.table)
+    inputs = _hash(sorted(_versions(con, plan, query, memory).items()))
+    if known and (known.recipe, known.inputs) == (recipe, inputs):
+        return known.as_it_stands()
+    watched = _watched(con, plan, query) if known else []
+    with _few_threads(con, query, memory):
+        if known and (known.recipe != recipe or known.is_followed != bool(watched)):
+            known = None
+        if known and watched:
+            return _whole_by_cells(con, query, watched, known, inputs)
+        if contract:
+            _forget(con, query.table)
+            result = build_table(con, query.table, query.text, query.grain, contract)
+            _remember(con, result, recipe, inputs, fingerprint(con, query.table))
+            return result
+        return _whole_or_nothing(con, plan, query, known, recipe, inputs)
+
+
+def _whole_or_nothing(
+    con: duckdb.DuckDBPyConnection, plan: Plan, query: Query, known: Built | None, recipe: str, inputs: str
+) -> TableResult:
+    """Build a table, and take that back if it is what it was: what is not written need not be stored again."""
+    con.execute("begin")
+    _forget(con, query.table)
+    result = build_table(con, query.table, query.text, query.grain)
+    version = _next_version(None) if _watched(con, plan, query) else fingerprint(con, query.table)
+    if known and known.version == version:
+        con.execute("rollback")
+        con.execute("update state.built set inputs = ? where table_name = ?", [inputs, query.table])
+        return known.as_it_stands()
+    _remember(con, result, recipe, inputs, version)
+    con.execute("commit")
+    return result
+
+
+def _whole_by_cells(
+    con: duckdb.DuckDBPyConnection, query: Query, watched: Sequence[Rebuilt], known: Built, inputs: str
+) -> TableResult:
+    """Build a table that others follow, and note and replace the cells whose rows are not as before."""
     con.execute("begin")
     con.execute(f"create or replace temp table fresh as {query.text}")
     changed = {way: _cells_that_differ(con, "fresh", query.table, way) for way in watched}
-    version = known[2]
+    version = known.version
     if any(changed.values()):
         version = _next_version(known)
         for way, cells in changed.items():
@@ -237,7 +293,7 @@ def _whole(con: duckdb.DuckDBPyConnection, plan: Plan, query: Query, contract: C
     con.execute("drop table fresh")
     size = _count(con, query.table)
     result = TableResult(query.table, size, size, 0.0)
-    _remember(con, result, recipe, inputs, version)
+    _remember(con, result, known.recipe, inputs, version)
     con.execute("commit")
     return result
 
@@ -269,36 +325,35 @@ def _take_over(con: duckdb.DuckDBPyConnection, table: str, way: Rebuilt, cells: 
 # --- newest row per key -------------------------------------------------------------------------------------
 
 
-def _newest(con: duckdb.DuckDBPyConnection, plan: Plan, query: Query, way: Newest) -> TableResult:
+def _newest(con: duckdb.DuckDBPyConnection, plan: Plan, query: Query, way: Newest, memory: Memory) -> TableResult:
     """Merge the pulls that were not merged yet; all of them where the query or an old pull changed."""
-    source = _observation_of(query)
-    recipe = plan.recipe(query, None)
-    others = _hash(sorted((t, _version(con, plan, t)) for t in query.reads if not t.startswith("observation.")))
-    pulls, merged = _shown(con), _merged(con, query.table)
-    known = _known(con, query.table)
-    is_whole = known is None or (known[0], known[1]) != (recipe, others) or not merged <= set(pulls)
-    new = [key for key in pulls if is_whole or key not in merged]
-    if known is not None and not is_whole and not new:
-        return _as_it_stands(con, query.table)
-    con.execute("begin; create schema part")
-    rows = plan.store.query(source.split(".")[1], _read(con, new))
-    text = _instead(con, query.text, source, rows)
-    if is_whole:
-        _forget(con, query.table)
-        # What was seen last is seen again soonest: rows that will be replaced lie together at the end.
-        con.execute(f"create or replace table {query.table} as {text}\norder by {way.order[0]}")
-        con.execute(f"comment on table {query.table} is {quote(query.grain)}")
-        version = _next_version(None)
-    else:
-        con.execute(f"create or replace temp table fresh as {text}")
+    recipe, known = plan.recipe(query, None), memory.get(query.table)
+    versions = _versions(con, plan, query, memory, without="observation.")
+    others = _hash(sorted(versions.items()))
+    if (known and (known.recipe, known.inputs) != (recipe, others)) or _holds_lost_pulls(con, query.table):
+        known = None
+    if known and not (new := _new_pulls(con, query.table)):
+        return known.as_it_stands()
+    with _few_threads(con, query, memory):
+        con.execute("begin; create schema part")
+        source = _observation_of(query)
+        pulls = _read(con, new if known else _shown(con))
+        text = _instead(con, query.text, source, plan.store.query(source.split(".")[1], pulls))
         version = _next_version(known)
-        _merge(con, query.table, way, _watched(con, plan, query), version)
-    con.execute("drop schema part cascade")
-    _note_merged(con, query.table, _merged(con, query.table), set(pulls))
-    size = _count(con, query.table)
-    result = TableResult(query.table, size, size, 0.0, state="built" if is_whole else "updated")
-    _remember(con, result, recipe, others, version)
-    con.execute("commit")
+        if known:
+            con.execute(f"create or replace temp table fresh as {text}")
+            _merge(con, query.table, way, _watched(con, plan, query), version)
+        else:
+            _forget(con, query.table)
+            # What was seen last is seen again soonest: rows that will be replaced lie together at the end.
+            con.execute(f"create or replace table {query.table} as {text}\norder by {way.order[0]}")
+            con.execute(f"comment on table {query.table} is {quote(query.grain)}")
+        con.execute("drop schema part cascade")
+        _note_merged(con, query.table)
+        size = _count(con, query.table)
+        result = TableResult(query.table, size, size, 0.0, state="updated" if known else "built")
+        _remember(con, result, recipe, others, version)
+        con.execute("commit")
     return result
 
 
@@ -342,48 +397,70 @@ def _observation_of(query: Query) -> str:
 
 
 def _rebuilt(
-    con: duckdb.DuckDBPyConnection, plan: Plan, query: Query, way: Rebuilt, contract: Contract | None
+    con: duckdb.DuckDBPyConnection,
+    plan: Plan,
+    query: Query,
+    way: Rebuilt,
+    contract: Contract | None,
+    memory: Memory,
 ) -> TableResult:
     """Replace the rows of those values of the column whose inputs changed; all where anything else did."""
-    recipe = plan.recipe(query, contract)
-    versions = {table: _version(con, plan, table) for table in sorted(query.reads)}
+    recipe, known = plan.recipe(query, contract), memory.get(query.table)
+    versions = _versions(con, plan, query, memory)
     followed = {t: v.split(":") for t, v in versions.items() if _is_followed(con, plan, t, v, way)}
     inputs = _hash([(t, followed[t][0] if t in followed else v) for t, v in versions.items()])
     serials = {table: int(serial) for table, (_, serial) in followed.items()}
-    known = _known(con, query.table)
-    if known is None or known[:2] != (recipe, inputs):
-        _forget(con, query.table)
-        result = build_table(con, query.table, query.text, query.grain, contract)
-        version = _next_version(None)
-        con.execute("begin")
-    else:
-        touched = _touched(con, query.table, way, serials)
-        if not touched:
-            return _as_it_stands(con, query.table)
-        version = _next_version(known)
-        parts = _parts(way, touched)
-        con.execute("begin; create schema part")
-        if contract:  # so that its verdict can follow
-            _note_changes(con, query.table, way, touched, version)
-        watched = _watched(con, plan, query)
-        rows = _predicate(parts)
-        kept = f"({rows})" if watched else "false"
-        con.execute(f"create or replace temp table stale as select * from {query.table} where {kept}")
-        for part in parts:
-            text = _cut(con, query, way, part, sorted(serials))
-            result = build_part(con, query.table, text, part.predicate(), contract)
-        con.execute("drop schema part cascade")
-        for other in watched:
-            cells = _cells_that_differ(con, f"(select * from {query.table} where {rows})", "stale", other)
-            _note_changes(con, query.table, other, cells, version)
+    if known and (known.recipe, known.inputs) != (recipe, inputs):
+        known = None
+    touched = _touched(con, query.table, way, serials) if known else set()
+    if known and not touched:
+        return known.as_it_stands()
+    version = _next_version(known)
+    with _few_threads(con, query, memory):
+        if known:
+            con.execute("begin; create schema part")
+            watched = _watched(con, plan, query)
+            result = _replace_parts(con, query, way, contract, touched, version, watched, sorted(serials))
+            con.execute("drop schema part cascade")
+        else:
+            _forget(con, query.table)
+            result = build_table(con, query.table, query.text, query.grain, contract)
+            con.execute("begin")
+        _remember(con, result, recipe, inputs, version)
+        con.execute("delete from state.seen where table_name = ?", [query.table])
+        con.execute(
+            "insert into state.seen select ?, unnest(?::varchar[]), unnest(?::bigint[])",
+            [query.table, list(serials), list(serials.values())],
+        )
+        con.execute("commit")
+    return result
+
+
+def _replace_parts(
+    con: duckdb.DuckDBPyConnection,
+    query: Query,
+    way: Rebuilt,
+    contract: Contract | None,
+    touched: set[Cell],
+    version: str,
+    watched: Sequence[Rebuilt],
+    followed: Sequence[str],
+) -> TableResult:
+    """Build the rows of some cells again, and note the change for the verdict and for those who follow."""
+    parts = _parts(way, touched)
+    rows = _predicate(parts)
+    if contract:  # so that its verdict can follow
+        _note_changes(con, query.table, way, touched, version)
+    if watched:
+        con.execute(f"create or replace temp table stale as select * from {query.table} where {rows}")
+    for part in parts:
+        text = _cut(con, query, way, part, followed)
+        result = build_part(con, query.table, text, part.predicate(), contract)
+    for other in watched:
+        cells = _cells_that_differ(con, f"(select * from {query.table} where {rows})", "stale", other)
+        _note_changes(con, query.table, other, cells, version)
+    if watched:
         con.execute("drop table stale")
-    _remember(con, result, recipe, inputs, version)
-    con.execute("delete from state.seen where table_name = ?", [query.table])
-    con.execute(
-        "insert into state.seen select ?, unnest(?::varchar[]), unnest(?::bigint[])",
-        [query.table, list(serials), list(serials.values())],
-    )
-    con.execute("commit")
     return result
 
 
@@ -502,48 +579,55 @@ def _open_state(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(STATE_DDL)
 
 
-def _save_threads(con: duckdb.DuckDBPyConnection, query: Query) -> int | None:
-    """Let one thread bring a table up to date where it and all that it reads are small; how many there were.
+def _recall(con: duckdb.DuckDBPyConnection, query: Query) -> Memory:
+    """What is remembered of a table, if it still stands, and of all that it reads."""
+    rows = con.execute(
+        "select table_name, recipe, inputs, version, result from state.built "
+        "where result is not null and list_contains(?::varchar[], table_name)",
+        [[query.table, *query.reads]],
+    ).fetchall()
+    memory = {row[0]: Built(*row) for row in rows}
+    if query.table in memory and not _exists(con, query.table):
+        del memory[query.table]
+    return memory
+
+
+@contextmanager
+def _few_threads(con: duckdb.DuckDBPyConnection, query: Query, memory: Memory) -> Iterator[None]:
+    """Let one thread bring a table up to date where it and all that it reads are small.
 
     Threads that wait for each other take more of the processors than such a table does.
     """
-    built = dict(con.execute("select table_name, result from state.built where result is not null").fetchall())
-    sizes = [json.loads(built[table])["rows_out"] for table in (query.table, *query.reads) if table in built]
-    if query.table not in built or max(sizes) > FEW_ROWS:
-        return None
-    row = con.execute("select current_setting('threads')").fetchone()
+    is_small = query.table in memory and max(built.rows_out for built in memory.values()) <= FEW_ROWS
+    row = con.execute("select current_setting('threads')").fetchone() if is_small else None
     if not row or row[0] == 1:
-        return None
+        yield
+        return
     con.execute("set threads = 1")
-    return int(row[0])
+    try:
+        yield
+    finally:
+        try:
+            con.execute(f"set threads = {row[0]}")
+        except duckdb.TransactionException:  # the query failed, or somebody stopped the run
+            con.rollback()
+            con.execute(f"set threads = {row[0]}")
 
 
-def _version(con: duckdb.DuckDBPyConnection, plan: Plan, table: str) -> str:
-    """What changes whenever a table's content does."""
+def _versions(
+    con: duckdb.DuckDBPyConnection, plan: Plan, query: Query, memory: Memory, without: str | None = None
+) -> dict[str, str]:
+    """Of each table that a query reads, what changes whenever its content does; `without` those of a schema."""
+    tables = [table for table in sorted(query.reads) if not (without and table.startswith(without))]
+    return {table: _version(con, plan, table, memory) for table in tables}
+
+
+def _version(con: duckdb.DuckDBPyConnection, plan: Plan, table: str, memory: Memory) -> str:
     if table.startswith("observation."):
         return _hash(_shown(con))
-    if table in plan.queries and (known := _known(con, table)):
-        return known[2]
+    if table in plan.queries and table in memory:
+        return memory[table].version
     return fingerprint(con, table)
-
-
-def _known(con: duckdb.DuckDBPyConnection, table: str) -> tuple[str, str, str] | None:
-    """Recipe, inputs and version of a table as it was last built, if it still stands."""
-    row = con.execute("select recipe, inputs, version from state.built where table_name = ?", [table]).fetchone()
-    return (row[0], row[1], row[2]) if row and _exists(con, table) else None
-
-
-def _standing(con: duckdb.DuckDBPyConnection, table: str, recipe: str, inputs: str) -> TableResult | None:
-    known = _known(con, table)
-    return _as_it_stands(con, table) if known and known[:2] == (recipe, inputs) else None
-
-
-def _as_it_stands(con: duckdb.DuckDBPyConnection, table: str) -> TableResult:
-    row = con.execute("select result from state.built where table_name = ?", [table]).fetchone()
-    said = json.loads(row[0]) if row else {}
-    return TableResult(
-        table, said["rows_in"], said["rows_out"], 0.0, said["quarantined"], said["warnings"], "unchanged"
-    )
 
 
 def _remember(con: duckdb.DuckDBPyConnection, result: TableResult, recipe: str, inputs: str, version: str) -> None:
@@ -570,7 +654,7 @@ def _choose_pulls(con: duckdb.DuckDBPyConnection, pulls: Sequence[PullRecord]) -
 
 def _shown(con: duckdb.DuckDBPyConnection) -> list[str]:
     """The keys of the pulls that all tables see, in the order in which those began."""
-    rows = con.execute(f"select pull_key from {SHOWN}").fetchall() if _exists(con, SHOWN) else []
+    rows = con.execute(f"select pull_key from {SHOWN} order by rowid").fetchall() if _exists(con, SHOWN) else []
     return [key for (key,) in rows]
 
 
@@ -598,20 +682,35 @@ def _show_all(con: duckdb.DuckDBPyConnection, store: ObservationStore, table: st
         con.execute("insert into state.built (table_name, recipe) values (?, ?)", [name, text])
 
 
-def _merged(con: duckdb.DuckDBPyConnection, table: str) -> set[str]:
-    """The pulls that a table holds."""
-    rows = con.execute("select pull_key from state.merged where table_name = ?", [table]).fetchall()
-    return {key for (key,) in rows}
+def _new_pulls(con: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+    """The keys of the pulls that a table does not hold, in the order in which those began."""
+    rows = con.execute(
+        f"select shown.pull_key from {SHOWN} as shown anti join "
+        "(select pull_key from state.merged where table_name = ?) as held using (pull_key) order by shown.rowid",
+        [table],
+    ).fetchall()
+    return [key for (key,) in rows]
 
 
-def _note_merged(con: duckdb.DuckDBPyConnection, table: str, before: set[str], now: set[str]) -> None:
-    """Note which pulls a table holds now."""
-    if before - now:
-        con.execute(
-            "delete from state.merged where table_name = ? and list_contains(?::varchar[], pull_key)",
-            [table, sorted(before - now)],
-        )
-    con.execute("insert into state.merged select ?, unnest(?::varchar[])", [table, sorted(now - before)])
+def _holds_lost_pulls(con: duckdb.DuckDBPyConnection, table: str) -> bool:
+    """Whether a table holds a pull that was taken out or revised."""
+    lost = con.execute(
+        f"select 1 from state.merged anti join {SHOWN} using (pull_key) where table_name = ? limit 1", [table]
+    ).fetchone()
+    return lost is not None
+
+
+def _note_merged(con: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Note that a table holds all pulls that are seen, and no other."""
+    con.execute(
+        f"delete from state.merged where table_name = ? and pull_key not in (select pull_key from {SHOWN})",
+        [table],
+    )
+    con.execute(
+        f"insert into state.merged select ?, pull_key from {SHOWN} "
+        "where pull_key not in (select pull_key from state.merged where table_name = ?)",
+        [table, table],
+    )
 
 
 def _forget(con: duckdb.DuckDBPyConnection, table: str) -> None:
@@ -620,11 +719,11 @@ def _forget(con: duckdb.DuckDBPyConnection, table: str) -> None:
         con.execute(f"delete from state.{memory} where table_name = ?", [table])
 
 
-def _next_version(known: tuple[str, str, str] | None) -> str:
+def _next_version(known: Built | None) -> str:
     """The version of a table whose changes are noted: since when it grows, and a number that counts up."""
     if known is None:
         return f"{uuid.uuid4().hex}:0"
-    since, serial = known[2].split(":")
+    since, serial = known.version.split(":")
     return f"{since}:{int(serial) + 1}"
 
 

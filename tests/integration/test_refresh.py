@@ -314,13 +314,30 @@ def test_another_query_contract_or_owner_builds_anew(place: Any) -> None:
         "model.shown": "unchanged",
         "model.counted": "unchanged",
         "model.placed": "built",
-        "model.yearly": "built",
+        "model.yearly": "unchanged",  # it was built, but from a number of posts that is what it was
         "public.likes": "built",
     }
     owners(con, {"did:plc:a": "A new name"})
     states = run(con, folder, store, queries(folder, model__monthly=other))
     assert states["clean.owner"] == states["model.monthly"] == "built"
     assert states["model.newest"] == "unchanged"
+
+
+def test_a_table_that_is_built_as_it_was_is_not_written_and_nothing_follows_it(place: Any) -> None:
+    con, folder, store = place
+    of_year = "-- one row per account\nselect date '2026-01-01' as month_on, account_id, "
+    given = queries(folder, public__likes=of_year + "cast(posts as bigint) as likes from model.yearly")
+    observe(store, MONDAY, [post("at://1", likes=1, posted_at=day_of(8, 5), observed_at=day_of(9, 7))])
+    run(con, folder, store, given)
+    con.execute("comment on table model.yearly is 'as a mark'")
+    later = MONDAY + dt.timedelta(days=1)
+    observe(store, later, [post("at://1", likes=5, posted_at=day_of(8, 5), observed_at=day_of(9, 8))])
+    states = run(con, folder, store, given)
+    assert states["model.monthly"] == "updated"
+    assert states["model.yearly"] == states["public.likes"] == "unchanged"
+    mark = "select comment from duckdb_tables() where table_name = 'yearly'"
+    assert con.execute(mark).fetchone() == ("as a mark",)
+    assert run(con, folder, store, given) == dict.fromkeys(TEXTS, "unchanged")
 
 
 def test_a_table_that_was_dropped_comes_back(place: Any) -> None:

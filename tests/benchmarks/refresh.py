@@ -2,11 +2,16 @@
 
 Each part runs in a process of its own, with what it imports loaded before the clock starts: a bare script that
 writes the same tables with `create table … as`, no contracts, no checks, no memory of what was built; our refresh
-of an empty warehouse, with contracts, row rules, and the verdicts of Great Expectations on the public tables; the
-heaviest part of it in pandas; then seven more days, one after the other, among them the end of a week, the end of
-a month, and days on which accounts disappear. The days are measured again on twice the history of the same
-accounts. What is printed are ratios of one run, and the seconds behind them; nothing is asserted about time. What
-is asserted is that all ways give the same rows: the bare script's, pandas' and the whole refresh's after the days.
+of an empty warehouse, with contracts, row rules, and the verdicts of Great Expectations on the public tables; its
+verdicts on all observations; the heaviest part of it in pandas; then seven more days, one after the other, among
+them the end of a week, the end of a month, and days on which accounts disappear. The days are measured again on
+twice the history of the same accounts. What is printed are ratios of one run, and the seconds behind them; nothing
+is asserted about time. What is asserted is that all ways give the same rows: the bare script's, pandas' and the
+whole refresh's after the days.
+
+A day is divided by a full refresh in three ways. A first refresh judges all observations and a day those that came
+with it, so like goes with like where both are judged, or neither. The third way is the hard one: the day with its
+verdicts, divided by a refresh that does not judge observations.
 
 Observations are made once and kept under `build/benchmark`; 20 million take four minutes and half a gigabyte, the
 double history three times as much. Trust ratios on a machine that does nothing else.
@@ -56,6 +61,7 @@ DATASETS = (
     "reply_latency",
 )
 VERDICTS = "verdicts"
+OBSERVED_VERDICTS = "verdicts on observations"
 GIVEN = {"model.account_owner": "account_owner", "clean.authority": "authority"}
 # What pandas computes too.
 HEAVY = ("model.post", "model.account_month", "model.authority_month_engagement", "model.area_hour")
@@ -63,27 +69,51 @@ HEAVY = ("model.post", "model.account_month", "model.authority_month_engagement"
 
 @dataclass
 class Cost:
-    """What something took: seconds on the wall, seconds of all processors, and of which part how much."""
+    """What something took: seconds on the wall, seconds of all processors, and of each part the same two."""
 
     wall: float
     cpu: float
-    parts: dict[str, float] = field(default_factory=dict)
+    parts: dict[str, tuple[float, float]] = field(default_factory=dict)
     peak_mb: float = 0.0
+
+    def cpu_of(self, part: str) -> float:
+        """Seconds of all processors that a part took; none where it was not there."""
+        return self.parts.get(part, (0.0, 0.0))[1]
+
+    def without(self, part: str) -> Cost:
+        """What is left without one part."""
+        wall, cpu = self.parts.get(part, (0.0, 0.0))
+        return replace(self, wall=self.wall - wall, cpu=self.cpu - cpu)
+
+    def plus(self, other: Cost) -> Cost:
+        """What this and something else take, one after the other."""
+        return Cost(self.wall + other.wall, self.cpu + other.cpu)
 
 
 class Clock:
-    """Adds up the processor time of named parts; the whole is what lies between the start and `cost`."""
+    """Adds up the time of named parts; the whole is what lies between the start and `cost`.
+
+    A part that runs inside of another counts for itself alone.
+    """
 
     def __init__(self) -> None:
-        self._parts: dict[str, float] = {}
+        self._parts: dict[str, tuple[float, float]] = {}
         self._wall, self._cpu = time.perf_counter(), time.process_time()
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
         """Count what runs inside as `name`."""
-        started = time.process_time()
+        inside, before = self._spent(), (time.perf_counter(), time.process_time())
         yield
-        self._parts[name] = self._parts.get(name, 0.0) + time.process_time() - started
+        after = (time.perf_counter(), time.process_time())
+        taken = (a - b - (s - i) for a, b, s, i in zip(after, before, self._spent(), inside, strict=True))
+        wall, cpu = self._parts.get(name, (0.0, 0.0))
+        more_wall, more_cpu = taken
+        self._parts[name] = (wall + more_wall, cpu + more_cpu)
+
+    def _spent(self) -> tuple[float, float]:
+        """What all parts that have ended took."""
+        return sum(wall for wall, _ in self._parts.values()), sum(cpu for _, cpu in self._parts.values())
 
     def cost(self) -> Cost:
         """What was taken up to now."""
@@ -159,16 +189,20 @@ def run_bare(home: Path, path: Path) -> Cost:
     return clock.cost()
 
 
-def run_refresh(home: Path, path: Path) -> Cost:
-    """Bring every table up to date as a run does, judge the public ones, and close the warehouse."""
+def run_refresh(home: Path, path: Path, *, judged: bool) -> Cost:
+    """Bring every table up to date as a run does, judge the public ones, and close the warehouse.
+
+    Observations that are new are judged only where that is asked for.
+    """
     store, order = store_of(home), wanted()
     clock = Clock()
     with open_warehouse(path, FUNCTIONS) as con:
         load_owners(con, home)
         plan = Plan(QUERIES, _recipe, store)
         for name in TABLES:
+            check = partial(_judge_new, con, CONTRACTS[f"observation.{name}"], clock) if judged else _not_judged
             with clock.part(f"observation.{name}"):
-                show_observations(con, store, name, lambda _: Verdict("not asked for", ()))
+                show_observations(con, store, name, check)
         for table in order:
             contract = CONTRACTS.get(table)
             with clock.part(table):
@@ -183,18 +217,23 @@ def run_refresh(home: Path, path: Path) -> Cost:
 
 def run_verdicts_on_observations(home: Path, path: Path) -> Cost:
     """Judge all pulls at once, which a run does with those that are new to it."""
-    store = store_of(home)
-    clock = Clock()
+    store, clock = store_of(home), Clock()
     with open_warehouse(path, FUNCTIONS) as con:
         for name in TABLES:
-            contract = store.contracts[name]
-            with clock.part(contract.table):
-                show_observations(con, store, name, partial(_judge, con, contract))
+            check = partial(_judge_new, con, store.contracts[name], clock)
+            show_observations(con, store, name, check)
     return clock.cost()
 
 
-def _judge(con: duckdb.DuckDBPyConnection, contract: Contract, rows: str) -> Verdict:
-    return check_table(con, contract, "none", instead=rows)
+def _judge_new(con: duckdb.DuckDBPyConnection, contract: Contract, clock: Clock, rows: str) -> Verdict:
+    with clock.part(OBSERVED_VERDICTS):
+        verdict = check_table(con, contract, "none", instead=rows)
+    assert not verdict.failures, [failure.sentence() for failure in verdict.failures]
+    return verdict
+
+
+def _not_judged(rows: str) -> Verdict:
+    return Verdict(rows, ())
 
 
 def run_days(home: Path, path: Path) -> list[Cost]:
@@ -202,7 +241,7 @@ def run_days(home: Path, path: Path) -> list[Cost]:
     costs = []
     for day in later_days(home):
         add_day(home, day)
-        costs.append(run_refresh(home, path))
+        costs.append(run_refresh(home, path, judged=True))
     return costs
 
 
@@ -341,7 +380,7 @@ def do_step(name: str, home: Path, path: Path) -> list[Cost]:
     _remove(path)
     if name == "verdicts":
         return [run_verdicts_on_observations(home, path)]
-    return [run_bare(home, path) if name == "bare" else run_refresh(home, path)]
+    return [run_bare(home, path) if name == "bare" else run_refresh(home, path, judged=False)]
 
 
 def check_same(one: Path, other: Path, said: str) -> None:
@@ -363,25 +402,38 @@ def make(size: Size) -> Path:
     return home
 
 
-def measure_history(home: Path, *, with_pandas: bool) -> tuple[Cost, Cost]:
-    """Bare script, full refresh and pandas on a history; returns what the first two took."""
+def measure_full(home: Path) -> tuple[Cost, Cost]:
+    """A full refresh, which is left there, and the verdicts on all of its observations."""
+    (full,) = in_a_process("refresh", home, home / "ours.duckdb")
+    _print_cost("full refresh: tables and verdicts on the public ones", full)
+    return full, measure_verdicts(home)
+
+
+def measure_verdicts(home: Path) -> Cost:
+    """The verdicts on all observations at once, without which no first refresh ends."""
+    (verdicts,) = in_a_process("verdicts", home, home / "verdicts.duckdb")
+    _print_cost("verdicts on all observations at once, not part of the above", verdicts)
+    return verdicts
+
+
+def measure_history(home: Path, *, with_pandas: bool) -> tuple[Cost, Cost, Cost]:
+    """Bare script, refresh, verdicts on observations and pandas on a history; the costs of the first three."""
     ours, bare = home / "ours.duckdb", home / "bare.duckdb"
     # The first pass reads the files from disk; of two passes the quicker one counts.
     passes = [(in_a_process("bare", home, bare)[0], in_a_process("refresh", home, ours)[0]) for _ in range(2)]
     script, full = (min(costs, key=lambda cost: cost.wall) for costs in zip(*passes, strict=True))
     check_same(ours, bare, "our refresh and the bare script")
     _print_cost("bare script", script)
-    _print_cost("full refresh", full)
+    _print_cost("full refresh: tables and verdicts on the public ones", full)
     _print_ratio("full refresh ÷ bare script", full, script)
-    _print_ratio("  without verdicts on the public tables", _without(full, VERDICTS), script)
-    (verdicts,) = in_a_process("verdicts", home, home / "verdicts.duckdb")
-    _print_cost("verdicts on all observations at once, not part of the above", verdicts)
+    _print_ratio("  without verdicts on the public tables", full.without(VERDICTS), script)
+    verdicts = measure_verdicts(home)
     if with_pandas:
         (frames,) = in_a_process("pandas", home, ours)
-        heavy = sum(script.parts[table] for table in HEAVY)
+        heavy = sum(script.cpu_of(table) for table in HEAVY)
         _print_cost("pandas, newest posts, months and hours", frames)
         print(f"pandas ÷ bare script, the same part of it: {frames.cpu / heavy:.2f} processors")
-    return script, full
+    return script, full, verdicts
 
 
 def measure_days(home: Path, *, checked: bool = True) -> list[Cost]:
@@ -423,12 +475,11 @@ def main() -> None:
     )
     home = make(single)
     if given.only_days:
-        script, (full,) = Cost(0, 0), in_a_process("refresh", home, home / "ours.duckdb")
-        _print_cost("full refresh", full)
+        script, (full, verdicts) = Cost(0, 0), measure_full(home)
     else:
-        script, full = measure_history(home, with_pandas=not given.no_pandas)
+        script, full, verdicts = measure_history(home, with_pandas=not given.no_pandas)
     days = measure_days(home)
-    _print_days("one more day ÷ full refresh", days, [full] * len(days))
+    print_days_of_full(days, full, verdicts)
     if given.parts:
         _print_parts(script, full, days)
     if not given.only_single:
@@ -436,9 +487,18 @@ def main() -> None:
         home = make(double)
         in_a_process("refresh", home, home / "ours.duckdb")
         later = measure_days(home, checked=not given.only_days)
-        _print_days("one more day, twice the history ÷ the single", later, days)
+        _print_days("one more day with its verdicts, twice the history ÷ the single", later, days)
         if given.parts:
             _print_parts(script, full, later)
+
+
+def print_days_of_full(days: Sequence[Cost], full: Cost, verdicts: Cost) -> None:
+    """A day divided by a full refresh: like with like in two ways, and the hard way."""
+    tables_only = [day.without(OBSERVED_VERDICTS) for day in days]
+    everything = full.plus(verdicts)
+    _print_days("a day ÷ full refresh, neither with verdicts on observations", tables_only, [full])
+    _print_days("a day ÷ full refresh, both with verdicts on observations", days, [everything])
+    _print_days("a day with ÷ full refresh without verdicts on observations", days, [full])
 
 
 def _print_cost(said: str, cost: Cost) -> None:
@@ -458,15 +518,10 @@ def _print_days(said: str, days: Sequence[Cost], of: Sequence[Cost]) -> None:
 
 def _print_parts(script: Cost, full: Cost, days: Sequence[Cost]) -> None:
     print(f"{'seconds of processors':40} {'bare':>8} {'full':>8} {'a day':>8} {'worst':>8}")
-    for table in full.parts:
-        each = [cost.parts.get(table, 0.0) for cost in days]
-        figures = (script.parts.get(table, 0.0), full.parts[table], statistics.median(each), max(each))
+    for table in dict.fromkeys([*full.parts, *days[0].parts]):
+        each = [cost.cpu_of(table) for cost in days]
+        figures = (script.cpu_of(table), full.cpu_of(table), statistics.median(each), max(each))
         print(f"{table:40} " + " ".join(f"{figure:8.2f}" for figure in figures))
-
-
-def _without(cost: Cost, part: str) -> Cost:
-    """What is left without one part, of which processor and wall are taken for the same, as it runs on one."""
-    return replace(cost, wall=cost.wall - cost.parts[part], cpu=cost.cpu - cost.parts[part])
 
 
 def _remove(path: Path) -> None:

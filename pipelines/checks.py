@@ -7,6 +7,7 @@ it is imported inside functions only; values of cells are never taken over from 
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -319,4 +320,7 @@ def _great_expectations() -> tuple[Any, Any]:
         "warehouse", connection_string="duckdb:///:memory:", kwargs=_engine_arguments()
     )
     source.get_engine().dispose()  # what it was tried with
+    # What was imported stays. Without this Python looks through all of it, again and again, for what nobody uses.
+    gc.collect()
+    gc.freeze()
     return gx, source.add_query_asset("rows", query=f"select * from {IN_QUESTION}")

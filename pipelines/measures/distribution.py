@@ -144,7 +144,7 @@ def reply_latency(hours: Sequence[float], answered: Sequence[bool]) -> ReplyLate
     """
     check_same_length("reply_latency", hours, answered)
     curve = kaplan_meier(hours, answered)
-    replies, seen = len(hours), sum(bool(one) for one in answered)
+    replies, seen = len(hours), int(np.count_nonzero(answered))
     reason = FEW_ANSWERED if curve.median is None else None
     return ReplyLatency(
         replies=replies,

@@ -6,6 +6,7 @@ newest row per key, rebuilt by part. Does not belong here: what a table says (SQ
 model against that.
 
 - A plain table is built as a whole when something it reads, its SQL or its contract changed; else it stands.
+  Without a contract it is not written if it then has the rows that it had, and nothing follows it.
 - `-- newest per <key> by <order>` merges the pulls that it has not seen yet.
 - `-- rebuilt by <column>` replaces the rows of those values whose inputs changed, `-- rebuilt by <column>, <text>`
   those of pairs of values. The column is a day, if its name ends in _on, or a text. What changed in a table that

@@ -20,7 +20,7 @@ import orjson
 import pytest
 
 from pipelines.cadence import DAILY_PULL, WEEKLY_RELEASE
-from pipelines.contract import Contract, load_contract, load_contracts, load_released_contract, to_ddl
+from pipelines.contract import Contract, load_contract, load_contracts, released_contract, to_ddl
 from pipelines.identity.platforms import Fault
 from pipelines.release.build import ReleaseInput, build_release
 from pipelines.release.changes import changelog
@@ -120,7 +120,7 @@ def manifests(public: Path) -> list[Manifest]:
 @pytest.fixture(scope="module")
 def contracts(public: Path, manifests: list[Manifest]) -> dict[str, Contract]:
     folder = public / "v" / NEWEST / "contracts"
-    return {entry.name: load_released_contract(folder / f"{entry.name}.json") for entry in manifests[-1].datasets}
+    return {entry.name: released_contract(folder / f"{entry.name}.json") for entry in manifests[-1].datasets}
 
 
 ATTEMPTS = (

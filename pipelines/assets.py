@@ -26,6 +26,7 @@ from pipelines import contract as contracts_module
 from pipelines.checks import Verdict, check_table
 from pipelines.collect import CollectError
 from pipelines.contract import Contract, MinimumRows, load_contracts
+from pipelines.erasure.journal import ErasureError, refuse_unfinished
 from pipelines.lineage import (
     LAYERS,
     Origins,
@@ -44,6 +45,7 @@ from pipelines.release.manifest import ManifestError, ReleaseError
 from pipelines.settings import Home, SettingsError, SourceList, load_sources, project_folder
 from pipelines.snapshots import Fetch, SnapshotError, SnapshotStore
 from pipelines.sources.reading import RefusedFile
+from pipelines.suppression import Holds, SuppressionError, read_suppressed
 from pipelines.warehouse import (
     TableResult,
     WarehouseError,
@@ -65,6 +67,7 @@ OWNERS = ["team:data-engineering"]
 EXPECTED = (
     CollectError,
     contracts_module.ContractError,
+    ErasureError,
     ManifestError,
     ObservationError,
     PolicyError,
@@ -73,6 +76,7 @@ EXPECTED = (
     ReleaseError,
     SettingsError,
     SnapshotError,
+    SuppressionError,
     WarehouseError,
 )
 ISSUES_TABLE = "quarantine.issues"
@@ -162,10 +166,19 @@ class Workplace(dg.ConfigurableResource):  # type: ignore[type-arg]
     _sources: SourceList | None = PrivateAttr(default=None)
 
     def place(self) -> Home:
-        """The home folder, marked as belonging to the world that its sources describe."""
+        """The home folder, marked as belonging to the world that its sources describe.
+
+        Errors: `ErasureError` while an erasure in it is half done.
+        """
         home = Home(Path(self.home))
         home.claim(self.source_list.world)
+        refuse_unfinished(home)
         return home
+
+    def suppressed(self) -> Holds | None:
+        """Which accounts are left out of everything that is fetched; None where nobody was ever erased."""
+        listed = read_suppressed(self.place().erasures)
+        return listed.holds if listed else None
 
     @property
     def source_list(self) -> SourceList:
@@ -176,7 +189,9 @@ class Workplace(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def store(self) -> ObservationStore:
         """The observations of the home."""
-        return ObservationStore(self.place().observations, PROJECT.contracts, PROJECT.policy)
+        return ObservationStore(
+            self.place().observations, PROJECT.contracts, PROJECT.policy, suppressed=self.suppressed()
+        )
 
     def plan(self) -> Plan:
         """What the building of tables depends on besides the warehouse."""
@@ -293,7 +308,9 @@ def snapshot_asset(contract: Contract) -> dg.AssetsDefinition:
             fetches = (
                 []
                 if workplace.offline
-                else pull_source(contract, locations, store, workplace.policy(), workplace.now)
+                else pull_source(
+                    contract, locations, store, workplace.policy(), workplace.now, workplace.suppressed()
+                )
             )
         states = [fetch.status for fetch in fetches]
         state = "off" if not locations else "offline" if workplace.offline else ", ".join(sorted(set(states)))

@@ -67,6 +67,7 @@ def _sentences(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         from pipelines.contract import ContractError
+        from pipelines.erasure.journal import ErasureError
         from pipelines.interviews.study import InterviewError
         from pipelines.lineage import SqlError
         from pipelines.observations import ObservationError
@@ -75,6 +76,7 @@ def _sentences(command: Callable[..., Any]) -> Callable[..., Any]:
         from pipelines.release.manifest import ManifestError
         from pipelines.restricted import RestrictedError
         from pipelines.snapshots import SnapshotError
+        from pipelines.suppression import SuppressionError
         from pipelines.targets.target import TargetError
         from pipelines.warehouse import WarehouseError
 
@@ -87,12 +89,14 @@ def _sentences(command: Callable[..., Any]) -> Callable[..., Any]:
         except (
             ContractError,
             DisclosureError,
+            ErasureError,
             ManifestError,
             ObservationError,
             PolicyError,
             RestrictedError,
             SnapshotError,
             SqlError,
+            SuppressionError,
             TargetError,
             WarehouseError,
         ) as error:
@@ -483,6 +487,52 @@ def sample(folder: Path) -> None:
     places = re.sub(r"(?<=- )\{sample: [a-z0-9-]+\}", "{inbox: interviews}", places)
     (folder / "sources.yml").write_text(places, encoding="utf-8")
     click.echo(f"wrote the sample world to {folder}; read it with --sources {folder / 'sources.yml'}")
+
+
+@main.command()
+@click.argument("platform", required=False)
+@click.argument("account", required=False)
+@HOME
+@SOURCES
+@click.option("--dry-run", is_flag=True, help="Say in counts what would go, and change nothing.")
+@click.option("--resume", is_flag=True, help="Complete an erasure that was interrupted.")
+@click.option(
+    "--reason",
+    type=click.Choice(["request", "wrong_listing", "not_public", "legal", "other"]),
+    default="request",
+    show_default=True,
+    help="What the releases say about why rows are missing.",
+)
+@click.option(
+    "--also-a-word",
+    is_flag=True,
+    help="The handle is a word, a web site or another account as well: look for its forms as this account only.",
+)
+@_sentences
+def erase(
+    platform: str | None,
+    account: str | None,
+    home: Path | None,
+    sources: str,
+    dry_run: bool,
+    resume: bool,
+    reason: str,
+    also_a_word: bool,
+) -> None:
+    """Erase an account from everything that the home holds, releases included, and prove it.
+
+    ACCOUNT is a handle, the address of a profile, or a permanent id. The account is kept out of all that is fetched
+    later. Give the sources that the releases are made from; nothing is fetched.
+    """
+    if resume == bool(platform and account) or (resume and dry_run):
+        raise click.UsageError("give a platform and an account, or --resume alone")
+    from pipelines.erasure.command import Request, run
+
+    run(
+        Request(home or default_home(), sources, platform, account, reason, also_a_word),
+        dry_run=dry_run,
+        progress=_with_progress,
+    )
 
 
 # --- interview studies --------------------------------------------------------------------------------------

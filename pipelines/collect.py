@@ -182,6 +182,11 @@ class Pull:
         return list(answers)
 
     async def _ask_account(self, host: str, entry: Entry, answer: Answer | _Reading) -> None:
+        shown = answer.profile if isinstance(answer, Answer) else None
+        if shown and self._writer.is_suppressed(shown.account_id, shown.handle):
+            self.tally.done += 1  # erased under another name: nobody is to know that it was met again
+            self._progress(self.tally)
+            return
         reading = answer if isinstance(answer, _Reading) else await self._read(host, entry, answer)
         self._write(entry, reading)
         self.tally.done += 1
@@ -311,7 +316,7 @@ class Pull:
             "account_id": reading.account_id or entry.account_id,
             "outcome": reading.outcome,
             "reason": reading.reason,
-            "moved_to": reading.moved_to,
+            "moved_to": None if self._writer.is_suppressed(reading.moved_to) else reading.moved_to,
             "read_from": _plain(reading.since),
             "read_to": _plain(reading.until),
             "read_since": _plain(reading.without_gap_since),

@@ -182,6 +182,8 @@ class _ColumnProperties(_Strict):
     layouts: dict[str, str | None] = Field(default_factory=dict)
     optional: bool = False
     mayHoldAddress: bool = False  # noqa: N815 - what looks like an e-mail address is one of the field's values
+    # That a column of a source names an account: of which platform, or `platform` where that column says it.
+    account: str | None = Field(default=None, pattern=NAME)
     # What looks personal and is published on purpose, in the words of the last search of a release.
     mayShow: list[Literal["handle", "fediverse address", "social address", "e-mail address"]] = Field(  # noqa: N815
         default_factory=list
@@ -238,6 +240,7 @@ class Column:
     optional: bool
     may_hold_address: bool
     may_show: tuple[str, ...]
+    account: str | None
     rules: tuple[Rule, ...]
 
     @property
@@ -334,7 +337,7 @@ def load_fields(path: Path) -> dict[str, dict[str, Any]]:
 
 def load_contract(path: Path, fields: Mapping[str, dict[str, Any]]) -> Contract:
     """Read one contract; a column that `fields` knows inherits every key it does not state itself."""
-    return _contract(read_yaml(path), fields, path, path.parent.name)
+    return contract_of(read_yaml(path), fields, path, path.parent.name)
 
 
 def released_contract(path: Path) -> Contract:
@@ -348,11 +351,16 @@ def released_contract(path: Path) -> Contract:
         raise ContractError(f"{path}: not JSON") from None
     if not isinstance(read, dict):
         raise ContractError(f"{path}: expected a mapping at the top level")
-    return _contract(read, {}, path, "public")
+    return contract_of(read, {}, path, "public")
 
 
-def _contract(read: dict[str, Any], fields: Mapping[str, dict[str, Any]], path: Path, place: str) -> Contract:
-    """A document as a contract of the layer that its place says."""
+def contract_of(
+    read: Mapping[str, Any], fields: Mapping[str, dict[str, Any]], path: Path, place: str
+) -> Contract:
+    """A document as a contract of the layer that its place says; the path names it in messages.
+
+    Errors: `ContractError`.
+    """
     document = _parse(_Document, read, path, "document")
     table = document.schema_[0]
     layer = _layer(document, table, path, place)
@@ -486,6 +494,7 @@ def _column(raw: dict[str, Any], layer: Layer, layouts: list[str], path: Path) -
         optional=custom.optional,
         may_hold_address=custom.mayHoldAddress,
         may_show=tuple(custom.mayShow),
+        account=custom.account,
         rules=tuple(_column_rules(parsed, layer, path)),
     )
 

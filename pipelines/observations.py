@@ -20,7 +20,7 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,9 +110,18 @@ class Known:
 class ObservationStore:
     """The observations of one home."""
 
-    def __init__(self, folder: Path, contracts: Mapping[str, Contract], policy: Policy) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        contracts: Mapping[str, Contract],
+        policy: Policy,
+        *,
+        suppressed: Callable[[str, str], bool] | None = None,
+    ) -> None:
+        """`suppressed` says of platform and name whether an account is neither asked about nor written down."""
         self.folder = folder
         self.policy = policy
+        self._suppressed = suppressed
         self.contracts = {name: contracts[f"observation.{name}"] for name in TABLES}
 
     # --- reading --------------------------------------------------------------------------------------------
@@ -127,6 +136,11 @@ class ObservationStore:
                 places = [place for place in places if _name(place) == f"platform={platform}"]
         found = [record for place in places if (record := _read_record(f"{place}/pull.json"))]
         return sorted(found, key=lambda record: record.pull_id)
+
+    def is_suppressed(self, platform: str, *names: str | None) -> bool:
+        """Whether any of an account's names is one that was erased."""
+        listed = self._suppressed
+        return listed is not None and any(name is not None and listed(platform, name) for name in names)
 
     def place(self, pull: PullRecord) -> Path:
         """The folder of a pull."""
@@ -259,6 +273,89 @@ class ObservationStore:
                 changed += self._expire(pull, today - pull.observed_on)
         return changed
 
+    def sightings(self, platform: str) -> set[tuple[str | None, str | None]]:
+        """Every pair of handle and permanent id under which pulls saw an account; either may be unknown."""
+        con = duckdb.connect()
+        try:
+            pulls = self.pulls(platform)
+            pairs = " union ".join(
+                f"select handle, account_id from ({self.query(table, pulls, quarantine=quarantine)})"
+                for table in ("account", "profile")
+                for quarantine in (False, True)
+            )
+            return set(con.execute(pairs).fetchall())
+        finally:
+            con.close()
+
+    def erase(self, platform: str, is_meant: Callable[[str], bool], *, dry_run: bool = False) -> Counter[str]:
+        """Take all rows of an account out of every pull of a platform; returns how many there were by table.
+
+        `is_meant` is asked about handles and ids. Where another account names it as the one that it moved to, that
+        cell is emptied, counted as `moved_to`. Errors: `ObservationError` when a pull of the platform is running.
+        """
+        counts: Counter[str] = Counter()
+        staging = self.folder / ".staging" / platform
+        staging.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(staging.parent / f"{platform}.lock", platform):
+            if not dry_run:
+                shutil.rmtree(staging, ignore_errors=True)  # what a killed pull left behind
+            for pull in self.pulls(platform):
+                counts += self._erase(pull, is_meant, dry_run=dry_run)
+        return counts
+
+    def _erase(self, pull: PullRecord, is_meant: Callable[[str], bool], *, dry_run: bool) -> Counter[str]:
+        import pyarrow.parquet as pq
+
+        place, counts, files = self.place(pull), Counter[str](), [*TABLES, *(f"quarantine_{t}" for t in TABLES)]
+        for name in files:
+            path = place / f"{name}.parquet"
+            if not path.exists():
+                continue
+            table = pq.read_table(path, partitioning=None)
+            left, emptied = _without(table, is_meant)
+            counts.update({name: table.num_rows - left.num_rows, "moved_to": emptied})
+            if not dry_run and not left.equals(table):
+                part = path.with_suffix(".partial")
+                pq.write_table(left, part, compression="zstd", compression_level=3, row_group_size=ROW_GROUP_ROWS)
+                _sync(part)
+                part.replace(path)
+        if not dry_run:
+            self._revise(pull)
+        return +counts
+
+    def _revise(self, pull: PullRecord) -> None:
+        """Let the record of a pull say what its files hold, where they are no longer those that it was written for.
+
+        Also after a kill that came between the two: files tell by their hashes.
+        """
+        import pyarrow.parquet as pq
+
+        place = self.place(pull)
+        hashes = {name: _sha256(place / f"{name}.parquet") for name in TABLES}
+        refused: dict[str, int] = {}
+        rules: dict[str, Counter[str]] = {}
+        for name in TABLES:
+            path = place / f"quarantine_{name}.parquet"
+            broken = pq.read_table(path, columns=["broken_rules"])[0].to_pylist() if path.exists() else []
+            if broken:
+                refused[name] = len(broken)
+                rules[name] = Counter(rule for said in broken for rule in said.split(","))
+        if hashes == pull.sha256 and refused == pull.refused:
+            return
+        outcomes = Counter(pq.read_table(place / "account.parquet", columns=["outcome"])[0].to_pylist())
+        rows = {name: pq.read_metadata(place / f"{name}.parquet").num_rows for name in TABLES}
+        revised = pull.model_copy(
+            update={
+                "outcomes": dict(sorted(outcomes.items())),
+                "rows": rows,
+                "refused": dict(sorted(refused.items())),
+                "quarantined": {name: dict(sorted(found.items())) for name, found in sorted(rules.items())},
+                "sha256": hashes,
+                "revision": pull.revision + 1,
+            }
+        )
+        write_atomically(place / "pull.json", revised.model_dump_json(indent=2).encode())
+
     def _expire(self, pull: PullRecord, age: dt.timedelta) -> bool:
         """Empty the columns of one pull that may no longer be kept; a row without its required columns goes."""
         import pyarrow.parquet as pq
@@ -331,6 +428,10 @@ class PullWriter:
         waiting.extend(rows)
         if len(waiting) >= ROWS_AT_ONCE:
             self._flush(table)
+
+    def is_suppressed(self, *names: str | None) -> bool:
+        """Whether any of an account's names is one that was erased; nothing of such an account may be added."""
+        return self._store.is_suppressed(self.platform, *names)
 
     def publish(self) -> None:
         """Finish the files and rename the pull into its place."""
@@ -467,6 +568,29 @@ def _schema(contract: Contract, *, whole: bool = False) -> pa.Schema:
         "timestamp": pa.timestamp("us"),
     }
     return pa.schema([(c.name, types[c.type]) for c in contract.columns if whole or c.name not in IN_PATH])
+
+
+def _without(table: pa.Table, is_meant: Callable[[str], bool]) -> tuple[pa.Table, int]:
+    """The rows that are not about an account, and in how many of them another account had moved to it."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    def told(column: str) -> pa.ChunkedArray:
+        values = {value for value in table[column].unique().to_pylist() if value and is_meant(value)}
+        return pc.is_in(table[column], pa.array(sorted(values), pa.string()))
+
+    named = [told(name) for name in ("handle", "account_id") if name in table.column_names]
+    gone = named[0] if len(named) == 1 else pc.or_(*named)
+    left = table.filter(pc.invert(gone))
+    if "moved_to" not in table.column_names:
+        return left, 0
+    table = left
+    moved = told("moved_to")
+    emptied = pc.sum(moved).as_py() or 0
+    if emptied:
+        index, column = table.column_names.index("moved_to"), table.schema.field("moved_to")
+        left = table.set_column(index, column, pc.if_else(moved, _nulls(1, column)[0], table["moved_to"]))
+    return left, emptied
 
 
 def _nulls(rows: int, column: pa.Field) -> pa.Array:

@@ -89,7 +89,8 @@ def observe(
     Errors: `CollectError`, `ObservationError`, `PolicyError`; then nothing is stored.
     """
     order = order or Order()
-    entries = [e for e in read_roster(roster, platform) if order.only is None or e.handle in order.only]
+    listed = [e for e in read_roster(roster, platform) if order.only is None or e.handle in order.only]
+    entries = [e for e in listed if not store.is_suppressed(platform, e.handle, e.account_id)]
     try:
         return asyncio.run(_observe(platform, place, store, entries, policy, order, moment))
     except* (CollectError, ObservationError, PolicyError) as group:

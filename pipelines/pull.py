@@ -20,6 +20,7 @@ from pipelines.contract import Contract
 from pipelines.settings import Location
 from pipelines.snapshots import USABLE, Fetch, Finding, SnapshotStore
 from pipelines.sources.reading import Reading, RefusedFile, read_csv
+from pipelines.suppression import Holds, conceal_accounts
 from pipelines.warehouse import Incoming
 
 if TYPE_CHECKING:  # definitions are loaded often, and without any request
@@ -55,12 +56,14 @@ def pull_source(
     store: SnapshotStore,
     policy: HttpPolicy,
     clock: Clock,
+    suppressed: Holds | None = None,
 ) -> list[Fetch]:
     """Fetch every place of a source, read it strictly, store it and log the attempt.
 
+    Accounts for which `suppressed` holds are left out before anything is stored.
     Every place is tried, and every failure logged, before `PullError` names those that failed.
     """
-    fetches = [_pull_place(contract, location, store, policy, clock) for location in locations]
+    fetches = [_pull_place(contract, location, store, policy, clock, suppressed) for location in locations]
     failed = [fetch for fetch in fetches if fetch.status not in USABLE]
     if failed:
         message = "; ".join(f"{fetch.location}: {fetch.message}" for fetch in failed)
@@ -73,7 +76,12 @@ def pull_source(
 
 
 def _pull_place(
-    contract: Contract, location: Location, store: SnapshotStore, policy: HttpPolicy, clock: Clock
+    contract: Contract,
+    location: Location,
+    store: SnapshotStore,
+    policy: HttpPolicy,
+    clock: Clock,
+    suppressed: Holds | None,
 ) -> Fetch:
     from pipelines.sources.http import FetchError
 
@@ -90,7 +98,7 @@ def _pull_place(
                 update={"status": "not_modified", "fetched_at": now, "http_status": raw.http_status}
             )
         else:
-            fetch = _store(contract, fetch, raw, store, last)
+            fetch = _store(contract, fetch, raw, store, last, suppressed)
     except RefusedFile as refusal:
         fetch = fetch.model_copy(update={"status": "refused", "message": str(refusal)})
     except (FetchError, OSError) as error:
@@ -100,10 +108,19 @@ def _pull_place(
     return fetch
 
 
-def _store(contract: Contract, fetch: Fetch, raw: Raw, store: SnapshotStore, last: Fetch | None) -> Fetch:
+def _store(
+    contract: Contract,
+    fetch: Fetch,
+    raw: Raw,
+    store: SnapshotStore,
+    last: Fetch | None,
+    suppressed: Holds | None,
+) -> Fetch:
     body = raw.body or b""
-    reading = read_csv(body, contract)
-    kept = body if contract.store_raw and not reading.new_fields else reading.kept
+    reading = read_csv(body, contract, conceal_accounts(contract, suppressed))
+    # What is not read may name a suppressed account as well: such a file is reduced to what is.
+    is_whole = contract.store_raw and not reading.new_fields and not reading.concealed
+    kept = body if is_whole else reading.kept
     sha256, _ = store.put(contract.name, kept)
     same = last is not None and last.sha256 == sha256
     return fetch.model_copy(
@@ -175,7 +192,9 @@ def replay(contract: Contract, locations: Sequence[Location], store: SnapshotSto
             raise PullError(f"{contract.name}: nothing stored from {location.label}: pull it first")
         for fetch in fetches:
             sha256 = fetch.sha256 or ""
-            reading = read_csv(store.read(contract.name, sha256), contract)
+            reading = read_csv(store.read(contract.name, sha256), contract, may_be_empty=fetch.rows == 0)
+            if not reading.rows:
+                continue
             batches.append(Incoming(sha256, fetch.as_of, reading.columns, reading.rows, reading.line_numbers))
     return batches
 

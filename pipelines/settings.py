@@ -173,6 +173,11 @@ class Home:
         """One record per attempt, also failed ones."""
         return self.root / "runs"
 
+    @property
+    def erasures(self) -> Path:
+        """Who is left out, under keyed hashes, and an erasure that is not finished; closed to all but its owner."""
+        return self.root / "erasures"
+
     def claim(self, world: World) -> None:
         """Mark the home as belonging to one world; sample and live data never share a home."""
         marker = self.root / "world.txt"

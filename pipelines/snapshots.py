@@ -54,6 +54,7 @@ class Fetch(BaseModel):
     last_modified: str | None = None
     message: str | None = None
     findings: tuple[Finding, ...] = ()
+    erased_on: dt.date | None = None  # the day on which an erasure put a shorter snapshot in the place of this one
 
 
 class SnapshotStore:
@@ -125,6 +126,30 @@ class SnapshotStore:
         kept = list(changes.values())
         return kept if every else kept[-1:]
 
+    def stored(self, source: str) -> list[str]:
+        """The hashes of all snapshots of a source that are on disk, those that no line of the log names included."""
+        return sorted(path.stem for path in (self.folder / source).glob("*.csv") if not path.name.startswith("."))
+
+    def replace(self, source: str, sha256: str, data: bytes | None, rows: int, day: dt.date) -> None:
+        """Put other bytes in the place of a snapshot, or none, and say so in the log; for an erasure.
+
+        The old bytes go last, so that after a kill the same call finds them again.
+        """
+        if data is None:
+            said: dict[str, object] = {"status": "refused", "message": "removed by an erasure", "sha256": None}
+        else:
+            said = {"sha256": self.put(source, data)[0], "size_bytes": len(data), "rows": rows}
+        if said["sha256"] == sha256:
+            return
+        lines = [
+            fetch.model_copy(update={**said, "erased_on": day}) if fetch.sha256 == sha256 else fetch
+            for fetch in self.fetches(source)
+        ]
+        if lines:
+            text = "".join(f"{fetch.model_dump_json(exclude_none=True)}\n" for fetch in lines)
+            write_atomically(self.folder / source / "fetches.jsonl", text.encode())
+        self._path(source, sha256).unlink(missing_ok=True)
+
     def _path(self, source: str, sha256: str) -> Path:
         return self.folder / source / f"{sha256}.csv"
 
@@ -137,8 +162,8 @@ def _fetch(line: bytes) -> Fetch | None:
         return None
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees all of it or none, also after a power cut."""
+def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Write a file so that a reader sees all of it or none, also after a power cut; `mode` is who may read it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=PARTIAL)
     try:
@@ -146,7 +171,7 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o644)
+        Path(name).chmod(mode)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

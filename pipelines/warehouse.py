@@ -419,3 +419,26 @@ def fingerprint(con: duckdb.DuckDBPyConnection, table: str) -> str:
         f"select count(*), bit_xor(hash(t)), sum(hash(t) // 3), sum(hash(t) % 1000003) from {table} as t"
     ).fetchone()
     return " ".join(str(part) for part in rows or ())
+
+
+def texts_that_hold(path: Path, holds: Callable[[str, Sequence[str]], bool]) -> set[str]:
+    """The columns of a database file, as `schema.table.column`, of which some text passes a test.
+
+    `holds` gets a column's name and some of its values; views and their texts are asked about as well, under the
+    name `view`. Errors: `WarehouseError` when the file cannot be opened.
+    """
+    found = set()
+    with open_warehouse(path, read_only=True) as con:
+        views = con.execute("select sql from duckdb_views() where not internal and sql is not null").fetchall()
+        found |= {"the text of a view"} if holds("view", [text for (text,) in views]) else set()
+        columns = con.execute(
+            "select schema_name, table_name, column_name from duckdb_columns() join duckdb_tables() "
+            "using (schema_name, table_name) where data_type not in ('BIGINT', 'DOUBLE', 'DATE', 'TIMESTAMP', 'BOOLEAN')"
+        ).fetchall()
+        for schema, table, column in columns:
+            values = con.execute(f'select distinct cast("{column}" as varchar) from "{schema}"."{table}"')
+            while some := values.fetchmany(50_000):
+                if holds(column, [value for (value,) in some if value is not None]):
+                    found.add(f"{schema}.{table}.{column}")
+                    break
+    return found

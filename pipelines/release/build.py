@@ -33,6 +33,7 @@ from pipelines.release.changes import (
 )
 from pipelines.release.manifest import (
     SHARE_ALIKE,
+    TOMBSTONE,
     DatasetEntry,
     FileEntry,
     InputEntry,
@@ -158,18 +159,17 @@ def _stage_and_publish(
     if latest and read_manifest(latest).fingerprint() == manifest.fingerprint():
         return Outcome(latest.name, latest, False, rows)
     manifest, changes = _compared(given, manifest, stage, latest)
-    manifest = _write_companions(given, verdicts, manifest, changes, stage)
-    if given.signer:
-        signing.sign_release(stage, given.signer)
+    judged = package.quality(verdicts, manifest.datasets)
+    manifest = write_companions(given, judged, manifest, changes, stage)
     if faults := verify_release(stage, given.signer.public if given.signer else None):
         raise ReleaseError(f"no release, the staged files do not read back: {'; '.join(faults)}")
-    _flush([*sorted(stage.rglob("*"), reverse=True), stage])
+    flush([*sorted(stage.rglob("*"), reverse=True), stage])
     folder = public / "v" / manifest.version
     folder.parent.mkdir(parents=True, exist_ok=True)
     if given.signer:  # before the first release that needs it
         signing.publish_key(public, given.signer)
     stage.rename(folder)
-    _flush([folder.parent])
+    flush([folder.parent])
     point_to_newest(public)
     return Outcome(manifest.version, folder, True, rows)
 
@@ -277,14 +277,18 @@ def _package_version() -> str:
         return "unreleased"
 
 
-def _write_companions(
+def write_companions(
     given: ReleaseInput,
-    verdicts: Sequence[Verdict],
+    judged: Mapping[str, object],
     manifest: Manifest,
     changes: ReleaseChanges,
     stage: Path,
 ) -> Manifest:
-    """Write all files around the data; the manifest after them, the checksums last."""
+    """Write all files around the data; the manifest after them, the checksums last.
+
+    The stage holds Parquet and CSV of each dataset, the contracts and the deltas; `judged` is what was checked. Of
+    `given` only contracts, publisher and the last look are used.
+    """
     contracts = {contract.name: contract for contract in given.contracts}
     manifest = _with_spreadsheets(manifest, contracts, given.publisher, stage)
     codebook = package.codebook(manifest, contracts)
@@ -298,9 +302,11 @@ def _write_companions(
         "CHANGES.md": diff.change_notes(manifest, changes).encode(),
         "changes.json": to_json(changes),
         "datapackage.json": to_json(package.data_package(manifest, contracts)),
-        "quality.json": to_json(package.quality(verdicts, manifest.datasets)),
+        "quality.json": to_json(judged),
         "index.html": pages.release_page(manifest, contracts).encode(),
     }
+    if manifest.erasures:
+        texts[TOMBSTONE] = to_json({"erasures": [one.model_dump(mode="json") for one in manifest.erasures]})
     for name, content in texts.items():
         (stage / name).write_bytes(content)
     package.write_views(stage, [dataset.name for dataset in manifest.datasets])
@@ -313,9 +319,7 @@ def _write_companions(
     extra = (*extra, _write_provenance(given, manifest, stage))
     manifest = manifest.model_copy(update={"files": tuple(sorted(extra, key=lambda entry: entry.path))})
     (stage / "manifest.json").write_bytes(to_json(manifest))
-    names = sorted(str(path.relative_to(stage)) for path in stage.rglob("*") if path.is_file())
-    sums = "".join(f"{sha256_of(stage / name)}  {name}\n" for name in names)
-    (stage / CHECKSUMS).write_text(sums, encoding="utf-8")
+    finish_edition(stage, given.signer)
     return manifest
 
 
@@ -330,6 +334,16 @@ def _write_provenance(given: ReleaseInput, manifest: Manifest, stage: Path) -> F
     path = stage / provenance.PROVENANCE
     path.write_bytes(to_json(said))
     return file_entry(path, stage)
+
+
+def finish_edition(folder: Path, signer: signing.Signer | None) -> None:
+    """Seal a release folder whose files are all there: checksums of everything in it, and the signature."""
+    (folder / signing.SIGNATURE).unlink(missing_ok=True)  # of the manifest that stood here before
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    sums = "".join(f"{sha256_of(folder / name)}  {name}\n" for name in names)
+    (folder / CHECKSUMS).write_text(sums, encoding="utf-8")
+    if signer:
+        signing.sign_release(folder, signer)
 
 
 def _with_spreadsheets(
@@ -427,6 +441,7 @@ def pointers(public: Path) -> dict[str, bytes]:
             "world": m.world,
             "previous": m.previous,
             "change": m.change,
+            **({"erased_on": [one.erased_on.isoformat() for one in m.erasures]} if m.erasures else {}),
         }
         for m in reversed(manifests)
     ]
@@ -472,7 +487,7 @@ def pointer_faults(public: Path) -> list[str]:
     ]
 
 
-def _flush(paths: Iterable[Path]) -> None:
+def flush(paths: Iterable[Path]) -> None:
     """Ask the disk to keep files and folders; what is in a folder comes before it."""
     for path in paths:
         handle = os.open(path, os.O_RDONLY)

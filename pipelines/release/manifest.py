@@ -33,6 +33,7 @@ LICENCES = {
 Level = Literal["none", "patch", "minor", "major"]  # how much a change asks of those who use the data
 Change = Literal["first", "none", "patch", "minor", "major"]  # a first release has nothing to compare with
 Status = Literal["draft", "active", "deprecated"]
+TOMBSTONE = "erasure.json"  # in a release from which an account was erased
 SHARE_ALIKE = frozenset({"CC-BY-SA-4.0"})
 
 
@@ -92,6 +93,19 @@ class DatasetEntry(_Record):
         return next(entry for entry in self.files if entry.path.endswith(ending))
 
 
+class Erasure(_Record):
+    """That an account was erased from a release after it was out; says what is missing, and of nobody.
+
+    `rows` are the rows taken out by dataset; a release of which only the delta told of the account has none. `erasure`
+    is a random number: the same one in every release that one erasure touched.
+    """
+
+    erasure: str
+    erased_on: dt.date
+    reason: str
+    rows: dict[str, int]
+
+
 class InputEntry(_Record):
     """One snapshot that the release was made from."""
 
@@ -118,6 +132,7 @@ class Manifest(_Record):
     datasets: tuple[DatasetEntry, ...]
     inputs: tuple[InputEntry, ...]
     files: tuple[FileEntry, ...]
+    erasures: tuple[Erasure, ...] | None = None
 
     def dataset(self, name: str) -> DatasetEntry:
         """The entry of one dataset. Errors: `ManifestError` when the release has none of that name."""

@@ -14,7 +14,7 @@ import duckdb
 
 from pipelines.checks import Verdict
 from pipelines.contract import Contract, quote, to_table_schema
-from pipelines.release.manifest import LICENCES, DatasetEntry, Manifest
+from pipelines.release.manifest import LICENCES, DatasetEntry, Erasure, Manifest
 from pipelines.release.versions import standing
 
 SAMPLE_NOTICE = (
@@ -98,10 +98,9 @@ def readme(manifest: Manifest, contracts: Mapping[str, Contract]) -> str:
     """The release's README: what it is, the datasets with their licences, how to query and check it."""
     lines = [f"# {manifest.title}, release {manifest.version}", ""]
     lines += [f"**{manifest.notice}**", ""] if manifest.notice else []
-    lines += [
-        f"Released on {manifest.released_on}. The folder never changes; a mended release is a new folder.",
-        "",
-    ]
+    kept = "" if manifest.erasures else " The folder never changes; a mended release is a new folder."
+    lines += [f"Released on {manifest.released_on}.{kept}", ""]
+    lines += [line for one in manifest.erasures or () for line in (f"**{erasure_sentence(one)}**", "")]
     lines += ["| dataset | one row per | rows | schema | licence |", "|---|---|---|---|---|"]
     for dataset in manifest.datasets:
         grain = dataset.grain.removeprefix("one row per ")
@@ -127,6 +126,17 @@ def readme(manifest: Manifest, contracts: Mapping[str, Contract]) -> str:
     lines += ["Real releases credit these; the sample holds none of their data.", ""] if manifest.notice else []
     lines += [f"- {title}" for title in attributions(manifest)]
     return "\n".join(lines) + "\n"
+
+
+def erasure_sentence(erasure: Erasure) -> str:
+    """What an erasure did to a release, for those who rely on its rows; names nobody."""
+    rows = sum(erasure.rows.values())
+    told = ", ".join(f"{count:,} of {name}" for name, count in sorted(erasure.rows.items()))
+    lost = f"{rows:,} rows were taken out ({told})" if rows else "rows were taken out of what tells of changes"
+    return (
+        f"An account was erased from this release on {erasure.erased_on}: {lost}. Figures of groups stand as they were "
+        f"published; the releases that follow are computed without it. Checksums differ from the first edition."
+    )
 
 
 def _files(manifest: Manifest) -> list[str]:

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from pipelines.contract import NAME
 from pipelines.release.bundle import bundle_faults
 from pipelines.release.contract_check import contract_faults
-from pipelines.release.manifest import DatasetEntry, Manifest, ManifestError, read_manifest
+from pipelines.release.manifest import TOMBSTONE, DatasetEntry, Manifest, ManifestError, read_manifest
 from pipelines.release.provenance import provenance_faults
 from pipelines.release.signing import SIGNATURE, PublicKey, signature_fault, signature_form_fault
 from pipelines.release.spreadsheet import SpreadsheetError, read_shape
@@ -99,6 +99,8 @@ def _checksum_faults(folder: Path) -> Iterator[str]:
 
 
 def _manifest_faults(folder: Path, manifest: Manifest) -> Iterator[str]:
+    if bool(manifest.erasures) != (folder / TOMBSTONE).exists():
+        yield f"{TOMBSTONE}: the manifest tells of {len(manifest.erasures or ())} erasures, which do not agree with it"
     entries = manifest.every_file()
     present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     for name in sorted(present - {entry.path for entry in entries} - OURS):

@@ -11,10 +11,13 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pipelines.contract import PROVENANCE, Column, Contract, Layout
+
+# What is left of a row, given its columns' names and its cells; None for a row of which nothing may stay.
+Conceal = Callable[[Sequence[str], list[str]], list[str] | None]
 
 MARKUP = ("<!doctype", "<html", "<?xml", "<head", "<body", "<script")
 EMAIL = re.compile(r"[\w.+'-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+")
@@ -35,7 +38,7 @@ class Reading:
     """A file's rows reduced to the contract's columns, as text; `line_numbers` are those of the file.
 
     `kept` is the file again as CSV, but only with the fields that are read: what may go to disk when the
-    contract does not allow to store the file as received.
+    contract does not allow to store the file as received. `concealed` counts the rows of which something was left out.
     """
 
     layout: str
@@ -45,17 +48,22 @@ class Reading:
     new_fields: tuple[str, ...]
     missing_fields: tuple[str, ...]
     kept: bytes
+    concealed: int = 0
 
 
-def read_csv(data: bytes, contract: Contract) -> Reading:
-    """Read a source file strictly.
+def read_csv(
+    data: bytes, contract: Contract, conceal: Conceal | None = None, *, may_be_empty: bool = False
+) -> Reading:
+    """Read a source file strictly; what `conceal` leaves out of a row is never stored.
+
+    `may_be_empty` reads a file of ours of which nothing but the header was left.
 
     Errors: `RefusedFile` for HTML, a wrong encoding, rows that are not as wide as the header, a header given
     twice, an empty file, or a header that fits no known layout.
     """
     source = contract.name
     text = _decode(data, source)
-    header, rows, line_numbers = _split(text, contract)
+    header, rows, line_numbers = _split(text, contract, may_be_empty=may_be_empty)
     layout = _choose_layout(header, contract)
     fields = {column.name: column.field_in(layout.name) for column in _own_columns(contract)}
     position = {field: index for index, field in enumerate(header)}
@@ -70,14 +78,22 @@ def read_csv(data: bytes, contract: Contract) -> Reading:
     kept_rows = [[row[index] for index in indexes] for row in rows]
     if not contract.store_raw:
         _remove_addresses(kept_rows, [contract.column(name) for name, _ in read])
+    columns = tuple(name for name, _ in read)
+    concealed = 0
+    if conceal is not None:
+        left = [conceal(columns, row) for row in kept_rows]
+        concealed = sum(one != row for one, row in zip(left, kept_rows, strict=True))
+        line_numbers = [n for n, row in zip(line_numbers, left, strict=True) if row is not None]
+        kept_rows = [row for row in left if row is not None]
     return Reading(
         layout=layout.name,
-        columns=tuple(name for name, _ in read),
+        columns=columns,
         rows=kept_rows,
         line_numbers=line_numbers,
         new_fields=tuple(field for field in header if field not in known),
         missing_fields=missing,
         kept=_to_csv([header[index] for index in indexes], kept_rows),
+        concealed=concealed,
     )
 
 
@@ -118,7 +134,9 @@ def _decode(data: bytes, source: str) -> str:
     return text
 
 
-def _split(text: str, contract: Contract) -> tuple[list[str], list[list[str]], list[int]]:
+def _split(
+    text: str, contract: Contract, *, may_be_empty: bool
+) -> tuple[list[str], list[list[str]], list[int]]:
     source = contract.name
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
@@ -137,7 +155,7 @@ def _split(text: str, contract: Contract) -> tuple[list[str], list[list[str]], l
             start = reader.line_num + 1
     except csv.Error as error:
         raise RefusedFile(f"{source}: line {reader.line_num}: broken CSV ({error}): refused whole") from None
-    if not rows:
+    if not rows and not may_be_empty:
         raise RefusedFile(f"{source}: the file has a header and no rows: an empty file is never a good answer")
     return header, rows, line_numbers
 

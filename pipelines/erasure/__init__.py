@@ -1,0 +1,1 @@
+"""Erasing an account from everything that a home holds, and showing that nothing of it is left."""

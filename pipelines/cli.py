@@ -521,8 +521,8 @@ def erase(
 ) -> None:
     """Erase an account from everything that the home holds, releases included, and prove it.
 
-    ACCOUNT is a handle, the address of a profile, or a permanent id. The account is kept out of all that is fetched
-    later. Give the sources that the releases are made from; nothing is fetched.
+    ACCOUNT is a handle, the address of a profile, or a permanent id. The account is kept out of all that is
+    fetched later. Give the sources that the releases are made from; nothing is fetched.
     """
     if resume == bool(platform and account) or (resume and dry_run):
         raise click.UsageError("give a platform and an account, or --resume alone")

@@ -324,7 +324,7 @@ class ObservationStore:
         return +counts
 
     def _revise(self, pull: PullRecord) -> None:
-        """Let the record of a pull say what its files hold, where they are no longer those that it was written for.
+        """Let the record of a pull say what its files hold, where they are no longer those that it was made for.
 
         Also after a kill that came between the two: files tell by their hashes.
         """

@@ -175,7 +175,7 @@ class Home:
 
     @property
     def erasures(self) -> Path:
-        """Who is left out, under keyed hashes, and an erasure that is not finished; closed to all but its owner."""
+        """Who is left out, under keyed hashes, and an erasure under way; closed to all but its owner."""
         return self.root / "erasures"
 
     def claim(self, world: World) -> None:

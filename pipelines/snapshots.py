@@ -127,7 +127,7 @@ class SnapshotStore:
         return kept if every else kept[-1:]
 
     def stored(self, source: str) -> list[str]:
-        """The hashes of all snapshots of a source that are on disk, those that no line of the log names included."""
+        """The hashes of all snapshots of a source that are on disk, be they in the log or not."""
         return sorted(path.stem for path in (self.folder / source).glob("*.csv") if not path.name.startswith("."))
 
     def replace(self, source: str, sha256: str, data: bytes | None, rows: int, day: dt.date) -> None:

@@ -1,8 +1,8 @@
 """Accounts that are left out: which cells name one, and the list of those that were erased.
 
-Belongs here: how an account is recognised in whatever way a source or a platform writes it, and the list that keeps
-erased accounts from coming back. Does not belong here: taking out what is already stored (`erasure`). The list names
-nobody: it holds keyed hashes, and the key stays in the home, readable by its owner only.
+Belongs here: how an account is recognised in whatever way a source or a platform writes it, and the list that
+keeps erased accounts from coming back. Does not belong here: taking out what is already stored (`erasure`). The
+list names nobody: it holds keyed hashes, and the key stays in the home, readable by its owner only.
 """
 
 from __future__ import annotations
@@ -132,7 +132,8 @@ class Suppressed:
 def read_suppressed(folder: Path) -> Suppressed:
     """The list of a home, empty where nobody was ever erased.
 
-    Errors: `SuppressionError` where list or key is damaged or missing: without them erased accounts would come back.
+    Errors: `SuppressionError` where list or key is damaged or missing: without them erased accounts would come
+    back.
     """
     key_file, list_file = folder / "key", folder / "suppressed.json"
     if not list_file.exists():

@@ -433,7 +433,8 @@ def texts_that_hold(path: Path, holds: Callable[[str, Sequence[str]], bool]) -> 
         found |= {"the text of a view"} if holds("view", [text for (text,) in views]) else set()
         columns = con.execute(
             "select schema_name, table_name, column_name from duckdb_columns() join duckdb_tables() "
-            "using (schema_name, table_name) where data_type not in ('BIGINT', 'DOUBLE', 'DATE', 'TIMESTAMP', 'BOOLEAN')"
+            "using (schema_name, table_name) "
+            "where data_type not in ('BIGINT', 'DOUBLE', 'DATE', 'TIMESTAMP', 'BOOLEAN')"
         ).fetchall()
         for schema, table, column in columns:
             values = con.execute(f'select distinct cast("{column}" as varchar) from "{schema}"."{table}"')

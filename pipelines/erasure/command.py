@@ -1,7 +1,7 @@
 """What `engagement erase` does and says.
 
-Belongs here: putting the parts together for the command line, and the words. Does not belong here: reading arguments
-(`cli`), and the erasure itself (`erase`). Nothing that is printed names the account.
+Belongs here: putting the parts together for the command line, and the words. Does not belong here: reading
+arguments (`cli`), and the erasure itself (`erase`). Nothing that is printed names the account.
 """
 
 from __future__ import annotations
@@ -83,7 +83,9 @@ def _say(counts: Counts, *, is_dry: bool) -> None:
     for where, rows in sorted(counts.rows.items()):
         click.echo(f"{rows:>8,}  {where}")
     if not counts.rows:
-        click.echo("nothing of it is stored here; it is kept from coming in" if not is_dry else "nothing of it is here")
+        click.echo(
+            "nothing of it is stored here; it is kept from coming in" if not is_dry else "nothing of it is here"
+        )
     if is_dry:
         click.echo("nothing was changed")
 
@@ -93,7 +95,9 @@ def _say_what_is_left(releases: tuple[str, ...]) -> None:
     click.echo("\nThe account is erased from this home. What is left to people:")
     if releases:
         listed = ", ".join(releases)
-        click.echo(f"- releases {listed} were written anew: bring every copy up to date (servers, stores, archives),")
+        click.echo(
+            f"- releases {listed} were written anew: bring every copy up to date (servers, stores, archives),"
+        )
         click.echo("  and delete the old files there, with what a store keeps of earlier versions of a file;")
         click.echo("- who downloaded them has the old rows: tell them where you can;")
     click.echo("- take the same out of backups of the home, or note that they are to be erased when restored;")

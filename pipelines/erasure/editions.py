@@ -1,4 +1,4 @@
-"""Taking an account out of every release that is kept: which rows go, and in which order releases are written anew.
+"""Taking an account out of every release that is kept: which rows go, and in which order.
 
 Belongs here: what counts as being about the account in a published table. Does not belong here: how an edition is
 written and put in place (`release.edition`).
@@ -74,7 +74,7 @@ def count_in_releases(home: Home, pending: Pending) -> Counter[str]:
 
 
 def erase_from_releases(home: Home, pending: Pending) -> list[str]:
-    """Write every release anew that tells of the account, oldest first; returns the versions that this erasure touched.
+    """Write every release anew that tells of the account, oldest first; returns the versions it touched.
 
     A release whose rows stay is written anew as well if the one before lost some, since its deltas begin there.
     """

@@ -1,8 +1,8 @@
 """The order of an erasure: keep it out, take it out, publish without it, prove it, forget it.
 
-Belongs here: which step follows which, and what is told of it. Does not belong here: the steps themselves (`stored`,
-`editions`, `search`). Each step finds by itself what is left to do, so an erasure that was killed at any point is
-completed by doing all of them again; the journal keeps the names until then.
+Belongs here: which step follows which, and what is told of it. Does not belong here: the steps themselves
+(`stored`, `editions`, `search`). Each step finds by itself what is left to do, so an erasure that was killed at
+any point is completed by doing all of them again; the journal keeps the names until then.
 """
 
 from __future__ import annotations
@@ -121,8 +121,8 @@ def carry_out(
     """Do all that is left of an erasure; returns the versions that were written anew.
 
     `publish` makes a release from what is stored, without fetching anything, and raises `ErasureError` where it
-    cannot. Errors: `ErasureError` when something else uses the home or a trace is left; the journal then stays, and
-    the same call goes on.
+    cannot. Errors: `ErasureError` when something else uses the home or a trace is left; the journal then stays,
+    and the same call goes on.
     """
     home = place.home
     pending = pending.save(home)
@@ -162,7 +162,9 @@ def _meant(pending: Pending) -> Callable[[str], bool]:
 def _roots(home: Home) -> list[Path]:
     """What is searched: the home, and the storage of Dagster where that stands elsewhere."""
     storage = os.environ.get("DAGSTER_HOME")
-    elsewhere = [Path(storage)] if storage and not Path(storage).resolve().is_relative_to(home.root.resolve()) else []
+    elsewhere = (
+        [Path(storage)] if storage and not Path(storage).resolve().is_relative_to(home.root.resolve()) else []
+    )
     return [home.root, *elsewhere]
 
 
@@ -173,10 +175,10 @@ def refuse_traces(traces: Sequence[Trace]) -> None:
     listed = "; ".join(str(trace) for trace in traces[:SHOWN_TRACES])
     more = f"; and {len(traces) - SHOWN_TRACES} more" if len(traces) > SHOWN_TRACES else ""
     raise ErasureError(
-        f"the erasure is not done: the account is still named in {len(traces)} places: {listed}{more}. Take it out "
-        f"there and run `engagement erase --resume`. If these places mean something else by the same word, such as "
-        f"another platform's account or a web site, add --also-a-word: then the permanent id, cells that name accounts "
-        f"and addresses of profiles are what is looked for"
+        f"the erasure is not done: the account is still named in {len(traces)} places: {listed}{more}. Take it "
+        f"out there and run `engagement erase --resume`. If these places mean something else by the same word, such "
+        f"as another platform's account or a web site, add --also-a-word: then the permanent id, cells that name "
+        f"accounts and addresses of profiles are what is looked for"
     )
 
 

@@ -1,7 +1,8 @@
 """The journal of an erasure: what is to go, kept until it is gone, so that a kill at any point loses nothing.
 
-Belongs here: the one file `erasures/pending.json` and who has to wait for it. Does not belong here: the erasing. It
-is the only place of the home that names the account meanwhile, readable by its owner only, and removed at the end.
+Belongs here: the one file `erasures/pending.json` and who has to wait for it. Does not belong here: the erasing.
+It is the only place of the home that names the account meanwhile, readable by its owner only, and removed at the
+end.
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ class ErasureError(Exception):
 class Pending(BaseModel):
     """An erasure that is under way.
 
-    `handles` are as `identity.handles` spells them, without a leading @, `written` are cells as sources wrote them.
-    `bodies` are the authorities under which the account was published. `is_word` says that a handle means other things as well and proves nothing by itself.
-    `is_mended` is set when all that is stored is rid of the account and only a new release and the proof are left.
+    `handles` are as `identity.handles` spells them, without a leading @, `written` are cells as sources wrote
+    them. `bodies` are the authorities under which the account was published. `is_word` says that a handle means
+    other things as well and proves nothing by itself. `is_mended` is set when all that is stored is rid of the
+    account and only a new release and the proof are left.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,8 +1,8 @@
 """Under which names an account is known: handles, permanent ids, and how sources write them.
 
 Belongs here: finding the names in what a home holds. Does not belong here: taking anything out. A handle may pass
-from one account to another, so a request by a handle that stood for two is refused, and an id takes only those handles
-with it that were its alone.
+from one account to another, so a request by a handle that stood for two is refused, and an id takes only those
+handles with it that were its alone.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def find_names(platform: str, text: str, sightings: Iterable[Sighting]) -> Known
     ids = asked & all_ids or set[str]().union(*(by_handle.get(name, set()) for name in asked))
     if len(ids) > 1:
         raise ErasureError(
-            f"the handle stood for {len(ids)} accounts one after the other: give the permanent id of the one that is "
-            f"meant, which observation.account in the warehouse tells"
+            f"the handle stood for {len(ids)} accounts one after the other: give the permanent id of the one "
+            f"that is meant, which observation.account in the warehouse tells"
         )
     its = {handle for handles, account_id, _ in seen if account_id in ids for handle in handles}
     shared = {handle for handle in its if by_handle[handle] - ids}

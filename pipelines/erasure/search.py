@@ -1,11 +1,12 @@
 """The proof of an erasure: a search of every byte of a home for the names of the account.
 
-Belongs here: where a name still stands, by file and column. Does not belong here: taking it out. It fails closed: a
-file that cannot be taken apart is a finding, and so are bytes that nothing in the file's content explains, such as
-what a database has deleted and not overwritten. No finding shows what was found.
+Belongs here: where a name still stands, by file and column. Does not belong here: taking it out. It fails closed:
+a file that cannot be taken apart is a finding, and so are bytes that nothing in the file's content explains, such
+as what a database has deleted and not overwritten. No finding shows what was found.
 
 A name counts where it stands by itself: `bath` is found in `@bath` and in `x.com/bath`, not in `bathing` or
-`bath-spa`. Where a handle is a word as well, or the domain of a web site, only its forms as an account are looked for.
+`bath-spa`. Where a handle is a word as well, or the domain of a web site, only its forms as an account are looked
+for.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ NAMING = frozenset({"handle", "account_id", "moved_to"})  # columns in which a b
 
 @dataclass(frozen=True, order=True)
 class Trace:
-    """A place where the account is still named: a file, relative to what was searched, and a column or part of it."""
+    """A place where the account is still named: a file of what was searched, and a column or part of it."""
 
     file: str
     part: str
@@ -146,7 +147,7 @@ def _in_sqlite(path: Path, look: _Look) -> Iterator[str]:
     con = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
     try:
         for (table,) in con.execute("select name from sqlite_master where type = 'table'").fetchall():
-            rows = con.execute(f'select * from "{table}"')  # noqa: S608 - a name out of the file's own catalogue
+            rows = con.execute(f'select * from "{table}"')
             names = [column[0] for column in rows.description]
             for row in rows:
                 for name, cell in zip(names, row, strict=True):

@@ -80,7 +80,7 @@ def erase_from_roster(home: Home, pending: Pending, *, dry_run: bool = False) ->
 
 
 def erase_from_records(home: Home, needle: Needle, *, dry_run: bool = False) -> int:
-    """Take the account out of run records and fetch logs, where no rule lets it stand; returns the files changed."""
+    """Take the account out of run records and fetch logs, where no rule lets it stand; returns how many."""
     changed = 0
     for path in [*sorted(home.runs.glob("*.json")), *sorted(home.snapshots.glob("*/fetches.jsonl"))]:
         text = path.read_text(encoding="utf-8")
@@ -93,7 +93,7 @@ def erase_from_records(home: Home, needle: Needle, *, dry_run: bool = False) -> 
 
 
 def drop_warehouse(home: Home) -> None:
-    """Delete the warehouse, whose free blocks would keep what was deleted from it; the next publish makes it again.
+    """Delete the warehouse, whose free blocks would keep what was deleted from it; the next publish makes one.
 
     Errors: `WarehouseError` when a run holds it.
     """

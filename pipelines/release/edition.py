@@ -1,8 +1,8 @@
-"""Another edition of a release that is out: rows taken out, and every file that says something about them made anew.
+"""Another edition of a release that is out: rows taken out, and every file that tells of them made anew.
 
-Belongs here: writing the new edition whole and putting it in the place of the old. Does not belong here: which rows
-go, and why (`erasure`). This is the one exception to the rule that a release never changes, and the edition says so:
-in its manifest, in `erasure.json`, in its README, and in the list of versions.
+Belongs here: writing the new edition whole and putting it in the place of the old. Does not belong here: which
+rows go, and why (`erasure`). This is the one exception to the rule that a release never changes, and the edition
+says so: in its manifest, in `erasure.json`, in its README, and in the list of versions.
 """
 
 from __future__ import annotations
@@ -52,8 +52,9 @@ def delta_tells(folder: Path, take_out: TakeOut) -> bool:
 def write_edition(home: Home, version: str, take_out: TakeOut, note: Erasure, stage: Path) -> None:
     """Write a release anew into `stage`, without some rows and with a note that says so; nothing is replaced yet.
 
-    The name of `stage` begins with a dot, since it is no release yet. Deltas are made again from this edition and the release before, as that stands now. Errors: `ReleaseError` when
-    the release is from before contracts were kept, or when what was written does not read back.
+    The name of `stage` begins with a dot, since it is no release yet. Deltas are made again from this edition and
+    the release before, as that stands now. Errors: `ReleaseError` when the release is from before contracts were
+    kept, or when what was written does not read back.
     """
     folder = home.public / "v" / version
     old = read_manifest(folder)
@@ -61,16 +62,22 @@ def write_edition(home: Home, version: str, take_out: TakeOut, note: Erasure, st
     shutil.rmtree(stage, ignore_errors=True)
     stage.mkdir(parents=True)
     shutil.copytree(folder / CONTRACTS, stage / CONTRACTS)
-    datasets = tuple(_rewritten(folder, stage, dataset, contracts[dataset.name], take_out) for dataset in old.datasets)
+    datasets = tuple(
+        _rewritten(folder, stage, dataset, contracts[dataset.name], take_out) for dataset in old.datasets
+    )
     erasures = (*(old.erasures or ()), note)
     manifest = old.model_copy(update={"datasets": datasets, "files": (), "erasures": erasures})
     changes = _changes(home.public, folder, manifest, stage)
     levels = {dataset.name: dataset.change for dataset in changes.datasets}
     told = tuple(d.model_copy(update={"change": levels[d.name]}) for d in manifest.datasets)
     manifest = manifest.model_copy(update={"change": changes.change, "datasets": told})
-    write_companions(_given(home, folder, manifest, contracts), _judged(folder, manifest), manifest, changes, stage)
+    write_companions(
+        _given(home, folder, manifest, contracts), _judged(folder, manifest), manifest, changes, stage
+    )
     if faults := verify_release(stage):
-        raise ReleaseError(f"{version} cannot be written anew, its new files do not read back: {'; '.join(faults)}")
+        raise ReleaseError(
+            f"{version} cannot be written anew, its new files do not read back: {'; '.join(faults)}"
+        )
     flush([*sorted(stage.rglob("*"), reverse=True), stage])
 
 
@@ -101,8 +108,8 @@ def _kept_contract(folder: Path, dataset: DatasetEntry) -> Contract:
     path = folder / CONTRACTS / f"{dataset.name}.json"
     if not path.is_file():
         raise ReleaseError(
-            f"{folder.name} keeps no contract of {dataset.name}, so it cannot be written anew: take its folder out of "
-            f"{folder.parent} and out of what you serve, and go on"
+            f"{folder.name} keeps no contract of {dataset.name}, so it cannot be written anew: take its folder "
+            f"out of {folder.parent} and out of what you serve, and go on"
         )
     return contract_of(orjson.loads(path.read_bytes()), Path("public") / f"{dataset.name}.yml", {})
 

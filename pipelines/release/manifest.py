@@ -96,8 +96,8 @@ class DatasetEntry(_Record):
 class Erasure(_Record):
     """That an account was erased from a release after it was out; says what is missing, and of nobody.
 
-    `rows` are the rows taken out by dataset; a release of which only the delta told of the account has none. `erasure`
-    is a random number: the same one in every release that one erasure touched.
+    `rows` are the rows taken out by dataset; a release of which only the delta told of the account has none.
+    `erasure` is a random number: the same one in every release that one erasure touched.
     """
 
     erasure: str

@@ -100,7 +100,7 @@ def _checksum_faults(folder: Path) -> Iterator[str]:
 
 def _manifest_faults(folder: Path, manifest: Manifest) -> Iterator[str]:
     if bool(manifest.erasures) != (folder / TOMBSTONE).exists():
-        yield f"{TOMBSTONE}: the manifest tells of {len(manifest.erasures or ())} erasures, which do not agree with it"
+        yield f"{TOMBSTONE}: does not agree with the {len(manifest.erasures or ())} erasures of the manifest"
     entries = manifest.every_file()
     present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     for name in sorted(present - {entry.path for entry in entries} - OURS):

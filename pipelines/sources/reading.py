@@ -38,7 +38,8 @@ class Reading:
     """A file's rows reduced to the contract's columns, as text; `line_numbers` are those of the file.
 
     `kept` is the file again as CSV, but only with the fields that are read: what may go to disk when the
-    contract does not allow to store the file as received. `concealed` counts the rows of which something was left out.
+    contract does not allow to store the file as received. `concealed` counts the rows of which something was left
+    out.
     """
 
     layout: str
@@ -134,9 +135,7 @@ def _decode(data: bytes, source: str) -> str:
     return text
 
 
-def _split(
-    text: str, contract: Contract, *, may_be_empty: bool
-) -> tuple[list[str], list[list[str]], list[int]]:
+def _split(text: str, contract: Contract, *, may_be_empty: bool) -> tuple[list[str], list[list[str]], list[int]]:
     source = contract.name
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:

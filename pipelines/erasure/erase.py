@@ -176,9 +176,9 @@ def refuse_traces(traces: Sequence[Trace]) -> None:
     more = f"; and {len(traces) - SHOWN_TRACES} more" if len(traces) > SHOWN_TRACES else ""
     raise ErasureError(
         f"the erasure is not done: the account is still named in {len(traces)} places: {listed}{more}. Take it "
-        f"out there and run `engagement erase --resume`. If these places mean something else by the same word, such "
-        f"as another platform's account or a web site, add --also-a-word: then the permanent id, cells that name "
-        f"accounts and addresses of profiles are what is looked for"
+        f"out there and run `engagement erase --resume`. If these places mean something else by the same word, "
+        f"such as another platform's account or a web site, add --also-a-word: then the permanent id, cells that "
+        f"name accounts and addresses of profiles are what is looked for"
     )
 
 

@@ -135,7 +135,8 @@ def erasure_sentence(erasure: Erasure) -> str:
     lost = f"{rows:,} rows were taken out ({told})" if rows else "rows were taken out of what tells of changes"
     return (
         f"An account was erased from this release on {erasure.erased_on}: {lost}. Figures of groups stand as they "
-        f"were published; the releases that follow are computed without it. Checksums differ from the first edition."
+        f"were published; the releases that follow are computed without it."
+        f" Checksums are not those of the first edition."
     )
 
 

@@ -26,6 +26,7 @@ from pipelines import contract as contracts_module
 from pipelines.checks import Verdict, check_table
 from pipelines.collect import CollectError
 from pipelines.contract import Contract, MinimumRows, load_contracts
+from pipelines.corrections import Correction, corrections_of, load_corrections
 from pipelines.erasure.journal import ErasureError, refuse_unfinished
 from pipelines.lineage import (
     LAYERS,
@@ -42,6 +43,7 @@ from pipelines.policy import Policy, PolicyError, load_policy
 from pipelines.pull import PullError, findings, pull_source, replay
 from pipelines.refresh import Plan, changes_of, origins_of, refresh, show_observations, shown_pulls
 from pipelines.release.manifest import ManifestError, ReleaseError
+from pipelines.retention import expire_snapshots
 from pipelines.settings import Home, SettingsError, SourceList, load_sources, project_folder
 from pipelines.snapshots import Fetch, SnapshotError, SnapshotStore
 from pipelines.sources.reading import RefusedFile
@@ -52,6 +54,7 @@ from pipelines.warehouse import (
     attach_published,
     columns_of,
     load_source,
+    note_corrections,
     note_findings,
     open_warehouse,
     rolled_back_on_error,
@@ -94,6 +97,7 @@ class Project:
     queries: Mapping[str, Query]
     macros: str
     policy: Policy
+    corrections: tuple[Correction, ...] = ()
 
     @classmethod
     def load(cls) -> "Project":
@@ -104,6 +108,7 @@ class Project:
             load_queries(sql),
             (sql / "macros.sql").read_text(encoding="utf-8"),
             load_policy(project_folder("data_contracts") / "policy.yml", contracts),
+            load_corrections(project_folder("data_contracts") / "corrections.yml", contracts),
         )
 
     def layer(self, name: str) -> list[Contract]:
@@ -122,6 +127,7 @@ class Project:
             *(contract.digest for contract in self.contracts.values()),
             *(query.text for query in self.queries.values()),
             self.functions_digest,
+            *(one.model_dump_json() for one in self.corrections),
         ]
         return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
@@ -312,11 +318,16 @@ def snapshot_asset(contract: Contract) -> dg.AssetsDefinition:
                     contract, locations, store, workplace.policy(), workplace.now, workplace.suppressed()
                 )
             )
+            expired = (
+                0 if workplace.offline else expire_snapshots(workplace.place(), contract, workplace.now().date())
+            )
         states = [fetch.status for fetch in fetches]
         state = "off" if not locations else "offline" if workplace.offline else ", ".join(sorted(set(states)))
         rows = sum(fetch.rows or 0 for fetch in fetches)
         report_line("snapshots", contract.name, f"{state}, {len(fetches)} files, {rows} rows")
-        return dg.MaterializeResult(metadata={"state": state, "files": len(fetches), "dagster/row_count": rows})
+        return dg.MaterializeResult(
+            metadata={"state": state, "files": len(fetches), "dagster/row_count": rows, "expired": expired}
+        )
 
     return pull
 
@@ -328,8 +339,10 @@ def source_asset(contract: Contract) -> dg.AssetsDefinition:
         locations = workplace.source_list.of(contract.name)
         with _plain_failures(), workplace.warehouse() as con:
             store = SnapshotStore(workplace.place().snapshots)
-            result = load_source(con, contract, replay(contract, locations, store))
+            mended = corrections_of(PROJECT.corrections, contract.table, workplace.source_list.world)
+            result = load_source(con, contract, replay(contract, locations, store), mended)
             note_findings(con, contract, findings(contract, locations, store))
+            note_corrections(con, contract, mended if locations else ())
             verdict = (
                 check_table(con, contract, workplace.expectation(contract))
                 if locations

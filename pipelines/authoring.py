@@ -19,6 +19,7 @@ from pipelines.contract import (
     official_faults,
     resolved_document,
 )
+from pipelines.corrections import CorrectionError, load_corrections
 from pipelines.lineage import Query, SqlError, build_order, load_queries, upstream_sources
 from pipelines.policy import PolicyError, load_policy
 from pipelines.release.build import licence_faults
@@ -85,13 +86,15 @@ def project_faults(contracts_folder: Path | None = None, sql_folder: Path | None
         contracts = load_contracts(folder)
         if (folder / "policy.yml").exists() or contracts_folder is None:
             load_policy(folder / "policy.yml", contracts)
+        if (folder / "corrections.yml").exists() or contracts_folder is None:
+            load_corrections(folder / "corrections.yml", contracts)
         queries = load_queries(sql_folder or project_folder("sql"))
         faults = [fault for query in queries.values() for fault in query.faults()]
         if not faults:
             build_order(queries)
             faults += _pairing_faults(contracts, queries)
             faults += _licence_faults(contracts, queries)
-    except (ContractError, PolicyError, SqlError) as error:
+    except (ContractError, CorrectionError, PolicyError, SqlError) as error:
         return [str(error)]
     return faults + list(_official_faults(folder, contracts))
 

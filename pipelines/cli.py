@@ -67,6 +67,7 @@ def _sentences(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         from pipelines.contract import ContractError
+        from pipelines.corrections import CorrectionError
         from pipelines.erasure.journal import ErasureError
         from pipelines.interviews.study import InterviewError
         from pipelines.lineage import SqlError
@@ -88,6 +89,7 @@ def _sentences(command: Callable[..., Any]) -> Callable[..., Any]:
             raise Stop(error.for_researcher) from None
         except (
             ContractError,
+            CorrectionError,
             DisclosureError,
             ErasureError,
             ManifestError,

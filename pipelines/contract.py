@@ -155,6 +155,7 @@ class _ContractProperties(_Strict):
     attribution: list[str] = Field(min_length=1)
     maxQuarantinePercent: float = Field(default=2.0, ge=0, le=100)  # noqa: N815
     keepSnapshots: Literal["latest", "all"] = "latest"  # noqa: N815
+    retentionDays: int | None = Field(default=None, ge=1)  # noqa: N815 - for how long a replaced snapshot is kept
     storeRaw: bool = True  # noqa: N815 - false: only the allow-listed columns ever reach the disk
     layouts: list[Layout] = Field(default_factory=list)
     dropped: list[str] = Field(default_factory=list)
@@ -273,6 +274,7 @@ class Contract:
     freshness_days: int | None
     max_quarantine_percent: float
     keep_all_snapshots: bool
+    retention_days: int | None
     store_raw: bool
     layouts: tuple[Layout, ...]
     dropped: tuple[str, ...]
@@ -387,6 +389,7 @@ def contract_of(
         freshness_days=document.slaProperties[0].value if document.slaProperties else None,
         max_quarantine_percent=custom.maxQuarantinePercent,
         keep_all_snapshots=custom.keepSnapshots == "all",
+        retention_days=custom.retentionDays,
         store_raw=custom.storeRaw,
         layouts=tuple(custom.layouts),
         dropped=tuple(custom.dropped),
@@ -586,6 +589,8 @@ def _check_whole(contract: Contract) -> None:
         _fail(contract.path, f"primaryKeyPosition must run from 1 without a gap, not {positions}")
     if contract.layer == "source" and not contract.layouts:
         _fail(contract.path, "a source needs at least one layout (customProperties: layouts)")
+    if contract.retention_days and (contract.layer != "source" or contract.keep_all_snapshots):
+        _fail(contract.path, "retentionDays is for a source of which only the newest snapshots are read")
     if contract.layer == "public" and not (
         contract.key and contract.minimum_rows and contract.freshness_days and contract.usage
     ):

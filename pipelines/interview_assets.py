@@ -28,6 +28,7 @@ from pipelines.assets import (
 )
 from pipelines.checks import check_table
 from pipelines.contract import Contract
+from pipelines.corrections import public_list
 from pipelines.settings import project_folder
 from pipelines.snapshots import write_atomically
 from pipelines.warehouse import build_table
@@ -42,7 +43,7 @@ if TYPE_CHECKING:  # definitions are loaded often; what only a run needs is impo
 STORE_POOL = "restricted"  # the restricted store has one user at a time
 FRAME_TABLE, SEAT_TABLE = "model.councillor_frame", "clean.councillor_seat"
 COVERAGE = "interview_coverage"
-REPORT = "disclosure_report.json"
+REPORT, CORRECTIONS = "disclosure_report.json", "corrections.json"
 log = logging.getLogger("engagement")
 
 
@@ -261,9 +262,13 @@ def inspect_release(workplace: Workplace, con: duckdb.DuckDBPyConnection, stage:
         record_ids=ids,
     )
     path = workplace.place().disclosure_report
-    told = json.loads(path.read_bytes()) if path.exists() else disclosure_report([], disclosure_rules())
-    report = {**told, "files": disclosure_report([], disclosure_rules(), results)["files"]}
-    return Inspection(blocking(results), {REPORT: json.dumps(report, indent=2, sort_keys=True).encode() + b"\n"})
+    gate = json.loads(path.read_bytes()) if path.exists() else disclosure_report([], disclosure_rules())
+    report = {**gate, "files": disclosure_report([], disclosure_rules(), results)["files"]}
+    told = {
+        REPORT: json.dumps(report, indent=2, sort_keys=True).encode() + b"\n",
+        CORRECTIONS: public_list(PROJECT.corrections, workplace.source_list.world),
+    }
+    return Inspection(blocking(results), told)
 
 
 def shown_on_purpose() -> dict[str, dict[str, tuple[str, ...]]]:

@@ -11,6 +11,7 @@ import datetime as dt
 import hashlib
 import os
 import tempfile
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -54,6 +55,7 @@ class Fetch(BaseModel):
     last_modified: str | None = None
     message: str | None = None
     findings: tuple[Finding, ...] = ()
+    expired_on: dt.date | None = None  # the day on which the snapshot was deleted, since its time was over
     erased_on: dt.date | None = None  # the day on which an erasure put a shorter snapshot in the place of this one
 
 
@@ -126,6 +128,29 @@ class SnapshotStore:
         kept = list(changes.values())
         return kept if every else kept[-1:]
 
+    def expire(self, source: str, limit: dt.date, needed: Collection[str], day: dt.date) -> int:
+        """Delete snapshots last fetched before `limit` that are neither `needed` nor the newest of their place.
+
+        Their lines in the log stay, and say on which day that was. Returns how many went.
+        """
+        fetches = self.fetches(source)
+        newest = {fetch.location: fetch.sha256 for fetch in fetches if fetch.status in USABLE}
+        last = {fetch.sha256: fetch.fetched_at.date() for fetch in sorted(fetches, key=lambda one: one.fetched_at)}
+        kept = {*needed, *newest.values()}
+        gone = [one for one in self.stored(source) if one not in kept and one in last and last[one] < limit]
+        if gone:
+            self._rewrite_log(
+                source,
+                [f.model_copy(update={"expired_on": day}) if f.sha256 in gone else f for f in fetches],
+            )
+        for sha256 in gone:
+            self._path(source, sha256).unlink()
+        return len(gone)
+
+    def _rewrite_log(self, source: str, fetches: Iterable[Fetch]) -> None:
+        text = "".join(f"{fetch.model_dump_json(exclude_none=True)}\n" for fetch in fetches)
+        write_atomically(self.folder / source / "fetches.jsonl", text.encode())
+
     def stored(self, source: str) -> list[str]:
         """The hashes of all snapshots of a source that are on disk, be they in the log or not."""
         return sorted(path.stem for path in (self.folder / source).glob("*.csv") if not path.name.startswith("."))
@@ -146,8 +171,7 @@ class SnapshotStore:
             for fetch in self.fetches(source)
         ]
         if lines:
-            text = "".join(f"{fetch.model_dump_json(exclude_none=True)}\n" for fetch in lines)
-            write_atomically(self.folder / source / "fetches.jsonl", text.encode())
+            self._rewrite_log(source, lines)
         self._path(source, sha256).unlink(missing_ok=True)
 
     def _path(self, source: str, sha256: str) -> Path:

@@ -17,6 +17,7 @@ import duckdb
 from duckdb.func import SPECIAL
 
 from pipelines.contract import PROVENANCE, Contract, Rule, quote, row_rule, to_ddl
+from pipelines.corrections import Correction
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -121,9 +122,15 @@ def rolled_back_on_error(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
         raise
 
 
-def load_source(con: duckdb.DuckDBPyConnection, contract: Contract, batches: Sequence[Incoming]) -> TableResult:
+def load_source(
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    batches: Sequence[Incoming],
+    corrections: Sequence[Correction] = (),
+) -> TableResult:
     """Build `source.<name>` from snapshots: text is trimmed and cast, rows that break a rule are quarantined.
 
+    Corrections come before any rule, so that they can mend a row that broke one. Their guard is an error too.
     No batches (a source that is off) builds an empty table. Errors: `WarehouseError` when more rows break
     critical rules than the contract tolerates; the table of the last good run then stays.
     """
@@ -137,8 +144,58 @@ def load_source(con: duckdb.DuckDBPyConnection, contract: Contract, batches: Seq
     )
     con.execute(f"create or replace temp table staged as select {typed}, {', '.join(PROVENANCE)} from incoming")
     con.unregister("incoming")
+    if batches:
+        for correction in corrections:
+            _correct(con, contract, correction)
     kept = [f'"raw_{n}" as "{n}"' for n in names] + list(PROVENANCE)
     return _split(con, contract, kept, "source", started)
+
+
+def _correct(con: duckdb.DuckDBPyConnection, contract: Contract, correction: Correction) -> None:
+    """Mend one cell in every snapshot that says what the correction expects.
+
+    Errors: `WarehouseError` when the newest snapshot that has the row says something else, or none has it.
+    """
+    row = " and ".join(f'"raw_{name}" = {quote(value)}' for name, value in correction.key.items())
+    cell = f'"raw_{correction.column}"'
+    said = con.execute(
+        f"select distinct {cell} from staged where {row} "
+        f"and snapshot_on = (select max(snapshot_on) from staged where {row})"
+    ).fetchall()
+    if not said:
+        raise WarehouseError(
+            f"corrections.yml: {correction.where}: no snapshot has this row: remove the correction"
+        )
+    if said != [(correction.expect,)]:
+        found = " and ".join(sorted(_told(value) for (value,) in said))
+        hint = "the source has repaired itself: " if said == [(correction.becomes,)] else ""
+        raise WarehouseError(
+            f"corrections.yml: {correction.where}: {hint}the source now says {found} where the correction "
+            f"expected {_told(correction.expect)}: remove the correction or look again"
+        )
+    becomes = "null" if correction.becomes is None else quote(correction.becomes)
+    sql_type = contract.column(correction.column).sql_type
+    con.execute(
+        f'update staged set {cell} = {becomes}, "{correction.column}" = try_cast({becomes} as {sql_type}) '
+        f"where {row} and {cell} is not distinct from {quote(correction.expect) if correction.expect else 'null'}"
+    )
+
+
+def _told(value: str | None) -> str:
+    """A value of a column that is about nobody, for an error."""
+    return "nothing" if value is None else repr(value)
+
+
+def note_corrections(
+    con: duckdb.DuckDBPyConnection, contract: Contract, corrections: Sequence[Correction]
+) -> None:
+    """Note as issues of the source how many cells of a column are corrected; after `note_findings`."""
+    for column in sorted({one.column for one in corrections}):
+        its = [one for one in corrections if one.column == column]
+        con.execute(
+            "insert into quarantine.issues values (?, ?, 'corrected', 'warning', 'source', ?, ?, ?)",
+            [contract.table, contract.name, len(its), min(one.decided_on for one in its), column],
+        )
 
 
 def _typed(name: str, sql_type: str) -> str:

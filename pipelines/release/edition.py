@@ -31,7 +31,7 @@ from pipelines.release.tables import write_csv, write_parquet
 from pipelines.release.verify import verify_release
 from pipelines.settings import Home
 
-REPORT = "disclosure_report.json"  # about the interviews of the release, in which no account occurs
+KEPT = ("disclosure_report.json", "corrections.json")  # about interviews and sources; no account occurs in them
 
 TakeOut = Callable[[pa.Table], pa.Table]
 
@@ -156,7 +156,7 @@ def _judged(folder: Path, manifest: Manifest) -> dict[str, Any]:
 
 def _given(home: Home, folder: Path, manifest: Manifest, contracts: Mapping[str, Contract]) -> ReleaseInput:
     """What the files around the data are made from: the contracts of then, the publisher of now."""
-    kept = {name: (folder / name).read_bytes() for name in (REPORT,) if (folder / name).exists()}
+    kept = {name: (folder / name).read_bytes() for name in KEPT if (folder / name).exists()}
     return ReleaseInput(
         home=home,
         world=manifest.world,

@@ -42,6 +42,7 @@ DATASETS = tuple(CONTRACTS)
 COMPANIONS = (
     "CITATION.cff",
     "councillor-engagement-2026.11.0-sample.zip",
+    "corrections.json",
     "croissant.json",
     "datacite.json",
     "dcat.jsonld",

@@ -1,5 +1,4 @@
-"""How long replaced snapshots are kept: as many days as the source's contract says, and while a release needs
-them.
+"""How long replaced snapshots are kept: as many days as a contract says, and while a release needs them.
 
 Belongs here: which snapshots are past their time. Does not belong here: observed fields, whose days the policy of
 the platforms says (`observations`), and what a person asked to have erased (`erasure`).

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from tests.helpers import column, document, load
 NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 
 
-def a_source(folder: Path, **custom: object) -> Contract:
+def a_source(folder: Path, **custom: Any) -> Contract:
     return load(folder, document("source.things", [column("code")], **custom))
 
 

@@ -382,3 +382,26 @@ def test_progress_is_told_account_by_account(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     pull(World(), tmp_path, "a.x", "b.x", "c.y", progress=lambda tally: told.append((tally.done, tally.accounts)))
     assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+# --- who is left out ----------------------------------------------------------------------------------------
+
+
+def test_an_erased_account_that_is_met_under_another_handle_is_not_written_down(tmp_path: Path) -> None:
+    """Its posts are not asked for, no row and no count tells of it, and nobody is said to have moved to it."""
+    world = World()
+    world.posts_of = {"did:new.x": [a_post(1, DAY)], "did:b.x": [a_post(2, DAY)]}
+    gone = Answer(Wanted("c.x", None), "moved", None, moved_to="new.x")
+    world.answers["c.x"] = gone
+    erased = {("bluesky", "did:new.x"), ("bluesky", "new.x")}
+    store = ObservationStore(tmp_path, CONTRACTS, POLICY, suppressed=lambda *one: one in erased)
+    known = store.known("bluesky", world.now - 63 * DAY, world.now.date())
+    with store.pull("bluesky", world.now) as writer:
+        work = Pull(world, known, writer, clock=lambda: world.now, first_since=world.now - 84 * DAY)
+        tally = asyncio.run(work.run([Entry(handle, None, True) for handle in ("new.x", "b.x", "c.x")]))
+    assert tally.done == tally.accounts == 3
+    (record,) = store.pulls()
+    assert record.outcomes == {"moved": 1, "observed": 1}
+    assert rows(tmp_path, "account", "handle, moved_to") == [("b.x", None), ("c.x", None)]
+    assert rows(tmp_path, "post", "account_id") == [("did:b.x",)]
+    assert rows(tmp_path, "profile", "handle") == [("b.x",)]

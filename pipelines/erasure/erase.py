@@ -22,7 +22,14 @@ from pipelines.erasure.editions import count_in_releases, erase_from_releases
 from pipelines.erasure.journal import ErasureError, Pending, Reason, read_pending
 from pipelines.erasure.names import Known, find_names, in_observations, in_releases, in_snapshots
 from pipelines.erasure.search import Trace, find_traces, needle_for
-from pipelines.erasure.stored import drop_warehouse, erase_from_records, erase_from_roster, erase_from_snapshots
+from pipelines.erasure.stored import (
+    drop_unfinished,
+    drop_warehouse,
+    erase_from_records,
+    erase_from_roster,
+    erase_from_snapshots,
+    refuse_running,
+)
 from pipelines.observations import ObservationStore
 from pipelines.release.manifest import read_pointer
 from pipelines.settings import Home
@@ -125,6 +132,8 @@ def carry_out(
     and the same call goes on.
     """
     home = place.home
+    refuse_running(home)
+    drop_unfinished(home)
     pending = pending.save(home)
     needle = needle_for(pending)
     tell("keeping the account out of what is fetched from now on")

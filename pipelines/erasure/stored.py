@@ -92,17 +92,30 @@ def erase_from_records(home: Home, needle: Needle, *, dry_run: bool = False) -> 
     return changed
 
 
+def refuse_running(home: Home) -> None:
+    """Refuse to work beside a run that writes the warehouse. Errors: `WarehouseError`."""
+    if not home.warehouse.exists():
+        return
+    try:
+        with open_warehouse(home.warehouse):
+            pass
+    except WarehouseError as error:
+        if "another process" in str(error):  # a damaged one is deleted like any other
+            raise
+
+
+def drop_unfinished(home: Home) -> None:
+    """Delete what a killed run, or a killed erasure, was writing: it was never read and may name anybody."""
+    for pattern in (".partial-*", "*.partial"):
+        for path in sorted(home.root.rglob(pattern)):
+            path.unlink()
+
+
 def drop_warehouse(home: Home) -> None:
     """Delete the warehouse, whose free blocks would keep what was deleted from it; the next publish makes one.
 
     Errors: `WarehouseError` when a run holds it.
     """
-    if home.warehouse.exists():
-        try:
-            with open_warehouse(home.warehouse):
-                pass
-        except WarehouseError as error:
-            if "another process" in str(error):
-                raise
+    refuse_running(home)
     for path in sorted(home.root.glob("warehouse.duckdb*")):
         shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -31,6 +33,7 @@ from pipelines.settings import Home, Location
 from pipelines.snapshots import SnapshotStore
 from pipelines.sources.http import HttpPolicy
 from pipelines.suppression import SuppressionError, read_suppressed
+from pipelines.warehouse import WarehouseError
 from tests.canaries import sightings
 from tests.erasure_home import (
     CONTRACTS,
@@ -399,6 +402,21 @@ def test_a_pull_that_is_running_stops_the_erasure_before_it_misses_anything(home
         pytest.raises(ObservationError, match="another pull of bluesky"),
     ):
         begin(home)
+    begin(home)
+    assert sightings(home, TOKENS) == set()
+
+
+def test_a_run_that_writes_the_warehouse_stops_the_erasure_before_anything_is_touched(home: Path) -> None:
+    hold = "import duckdb, sys; con = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", hold, str(Home(home).warehouse)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(WarehouseError, match="another process is writing it"):
+            begin(home)
+        assert read_pending(Home(home)) is None
+        assert not Home(home).erasures.exists()
+        holder.communicate()
     begin(home)
     assert sightings(home, TOKENS) == set()
 

@@ -339,7 +339,7 @@ def load_fields(path: Path) -> dict[str, dict[str, Any]]:
 
 def load_contract(path: Path, fields: Mapping[str, dict[str, Any]]) -> Contract:
     """Read one contract; a column that `fields` knows inherits every key it does not state itself."""
-    return contract_of(read_yaml(path), fields, path, path.parent.name)
+    return _contract(read_yaml(path), fields, path, path.parent.name)
 
 
 def released_contract(path: Path) -> Contract:
@@ -353,16 +353,11 @@ def released_contract(path: Path) -> Contract:
         raise ContractError(f"{path}: not JSON") from None
     if not isinstance(read, dict):
         raise ContractError(f"{path}: expected a mapping at the top level")
-    return contract_of(read, {}, path, "public")
+    return _contract(read, {}, path, "public")
 
 
-def contract_of(
-    read: Mapping[str, Any], fields: Mapping[str, dict[str, Any]], path: Path, place: str
-) -> Contract:
-    """A document as a contract of the layer that its place says; the path names it in messages.
-
-    Errors: `ContractError`.
-    """
+def _contract(read: Mapping[str, Any], fields: Mapping[str, dict[str, Any]], path: Path, place: str) -> Contract:
+    """A document as a contract of the layer that its place says; the path names it in messages."""
     document = _parse(_Document, read, path, "document")
     table = document.schema_[0]
     layer = _layer(document, table, path, place)

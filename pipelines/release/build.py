@@ -92,6 +92,7 @@ class ReleaseInput:
     inspect: Callable[[Path], Inspection] | None = None
     forbid_major: bool = False
     publisher: metadata.Publisher = field(default_factory=metadata.publisher_from)
+    lock_sha256: str | None = field(default_factory=provenance.lock_sha256)
     signer: signing.Signer | None = None
 
 
@@ -329,7 +330,7 @@ def _write_provenance(given: ReleaseInput, manifest: Manifest, stage: Path) -> F
         manifest,
         list(manifest.every_file()),
         code_digest=given.code_digest,
-        lock_sha256=provenance.lock_sha256(),
+        lock_sha256=given.lock_sha256,
     )
     path = stage / provenance.PROVENANCE
     path.write_bytes(to_json(said))

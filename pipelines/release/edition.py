@@ -16,7 +16,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.contract import Contract, contract_of
+from pipelines.contract import Contract, released_contract
+from pipelines.release import provenance
 from pipelines.release.build import Inspection, ReleaseInput, file_entry, flush, write_companions
 from pipelines.release.changes import (
     CONTRACTS,
@@ -27,6 +28,7 @@ from pipelines.release.changes import (
     read_edition,
 )
 from pipelines.release.manifest import DatasetEntry, Erasure, Manifest, ReleaseError, read_manifest
+from pipelines.release.signing import load_signer
 from pipelines.release.tables import write_csv, write_parquet
 from pipelines.release.verify import verify_release
 from pipelines.settings import Home
@@ -111,7 +113,7 @@ def _kept_contract(folder: Path, dataset: DatasetEntry) -> Contract:
             f"{folder.name} keeps no contract of {dataset.name}, so it cannot be written anew: take its folder "
             f"out of {folder.parent} and out of what you serve, and go on"
         )
-    return contract_of(orjson.loads(path.read_bytes()), Path("public") / f"{dataset.name}.yml", {})
+    return released_contract(path)
 
 
 def _rewritten(
@@ -157,6 +159,7 @@ def _judged(folder: Path, manifest: Manifest) -> dict[str, Any]:
 def _given(home: Home, folder: Path, manifest: Manifest, contracts: Mapping[str, Contract]) -> ReleaseInput:
     """What the files around the data are made from: the contracts of then, the publisher of now."""
     kept = {name: (folder / name).read_bytes() for name in KEPT if (folder / name).exists()}
+    code_digest, lock_sha256 = provenance.made_by(folder)
     return ReleaseInput(
         home=home,
         world=manifest.world,
@@ -165,6 +168,8 @@ def _given(home: Home, folder: Path, manifest: Manifest, contracts: Mapping[str,
         minimum_rows={},
         inputs={},
         origins={},
-        code_digest="",
+        code_digest=code_digest,
+        lock_sha256=lock_sha256,
+        signer=load_signer(),
         inspect=lambda _: Inspection((), kept),
     )

@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from pipelines.release.manifest import FileEntry, InputEntry, Manifest
+from pipelines.release.manifest import FileEntry, InputEntry, Manifest, ManifestError
 from pipelines.settings import lock_file
 
 PROVENANCE = "provenance.json"
@@ -25,6 +25,7 @@ PRODUCT = "pkg:generic/councillor-engagement"
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
 RESOLVED = ("http://", "https://")
+CODE, LOCK = "contracts, queries and functions", "requirements.lock"
 
 
 def statement(manifest: Manifest, files: list[FileEntry], *, code_digest: str, lock_sha256: str | None) -> Any:
@@ -49,11 +50,11 @@ def statement(manifest: Manifest, files: list[FileEntry], *, code_digest: str, l
                 "resolvedDependencies": [
                     *(_dependency(entry) for entry in manifest.inputs),
                     {
-                        "name": "contracts, queries and functions",
+                        "name": CODE,
                         "uri": f"{PRODUCT}@{manifest.code_version}",
                         "digest": {"sha256": code_digest},
                     },
-                    *([{"name": "requirements.lock", "digest": {"sha256": lock_sha256}}] if lock_sha256 else []),
+                    *([{"name": LOCK, "digest": {"sha256": lock_sha256}}] if lock_sha256 else []),
                 ],
             },
             "runDetails": {
@@ -96,6 +97,22 @@ def provenance_faults(folder: Path, manifest: Manifest) -> Iterator[str]:
         yield f"{PROVENANCE}: speaks of other files than the manifest lists"
     if not {entry.sha256 for entry in manifest.inputs if entry.sha256} <= used:
         yield f"{PROVENANCE}: leaves out inputs that the manifest names"
+
+
+def made_by(folder: Path) -> tuple[str, str | None]:
+    """The digest of the code and the hash of the lock file that a release was made with, for its next edition.
+
+    A release from before there were statements gives an empty digest. Errors: `ManifestError`.
+    """
+    path = folder / PROVENANCE
+    if not path.exists():
+        return "", None
+    try:
+        used = orjson.loads(path.read_bytes())["predicate"]["buildDefinition"]["resolvedDependencies"]
+        digests = {found["name"]: found["digest"]["sha256"] for found in used if "digest" in found}
+        return digests[CODE], digests.get(LOCK)
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise ManifestError(f"{path}: not a statement of provenance of this kind") from None
 
 
 def lock_sha256() -> str | None:

@@ -10,8 +10,12 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines.cadence import WEEKLY_RELEASE
+from pipelines.release.manifest import ManifestError
 from pipelines.site.page import Page
 from pipelines.site.tombstones import Tombstone
 
@@ -27,6 +31,41 @@ class Correction:
     what: str
     reason: str
     reporter_role: str
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    table: str
+    key: dict[str, str]
+    column: str
+    reason: str
+    reported_by: str
+    decided_on: dt.date
+
+
+class _File(BaseModel):
+    corrections: tuple[_Told, ...]
+
+
+def read_corrections(folder: Path) -> list[Correction]:
+    """The corrections in force in a release; an older one tells of none. Errors: `ManifestError`."""
+    path = folder / "corrections.json"
+    if not path.exists():
+        return []
+    try:
+        told = _File.model_validate_json(path.read_bytes()).corrections
+    except ValidationError as error:
+        raise ManifestError(f"{path}: not a list of corrections ({error.error_count()} faults)") from None
+    return [
+        Correction(one.decided_on, one.table, _cell(one), one.reason, one.reported_by.replace("_", " "))
+        for one in told
+    ]
+
+
+def _cell(told: _Told) -> str:
+    """The cell that a correction mends, in words."""
+    return f"{told.column} where {', '.join(f'{name} is {value}' for name, value in told.key.items())}"
 
 
 @dataclass(frozen=True)

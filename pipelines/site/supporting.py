@@ -15,7 +15,7 @@ from pipelines.release.manifest import Manifest
 from pipelines.release.metadata import Publisher
 from pipelines.settings import project_folder
 from pipelines.site.accessibility import accessibility_page
-from pipelines.site.corrections import Correction, corrections_page
+from pipelines.site.corrections import corrections_page, read_corrections
 from pipelines.site.dictionary import dictionary_page
 from pipelines.site.documents import document_pages, read_documents
 from pipelines.site.feed import PATH as FEED
@@ -32,7 +32,6 @@ def supporting_pages(
     manifests: Sequence[Manifest],
     contracts: Mapping[str, Contract],
     publisher: Publisher,
-    corrections: Sequence[Correction] = (),
 ) -> Iterator[Page]:
     """Every supporting page of a public folder.
 
@@ -48,7 +47,7 @@ def supporting_pages(
     yield from document_pages(documents)
     yield issues_page(newest, read_issues(public / "v" / newest.version))
     yield accessibility_page()
-    yield corrections_page(corrections, tombstones)
+    yield corrections_page(read_corrections(public / "v" / newest.version), tombstones)
 
 
 def supporting_files(public: Path, manifests: Sequence[Manifest], publisher: Publisher) -> dict[str, bytes]:

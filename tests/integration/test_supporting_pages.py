@@ -19,6 +19,7 @@ import html5rdf
 import orjson
 import pytest
 
+from pipelines import corrections as mending
 from pipelines.cadence import DAILY_PULL, WEEKLY_RELEASE
 from pipelines.contract import Contract, load_contract, load_contracts, released_contract, to_ddl
 from pipelines.identity.platforms import Fault
@@ -29,7 +30,7 @@ from pipelines.release.metadata import Publisher
 from pipelines.run import RunRecord, write_record
 from pipelines.settings import Home, SettingsError, project_folder
 from pipelines.site.accessibility import accessibility_page
-from pipelines.site.corrections import Correction, corrections_page
+from pipelines.site.corrections import Correction, corrections_page, read_corrections
 from pipelines.site.dictionary import dictionary_page, fields
 from pipelines.site.documents import DOCUMENTS, read_documents, slug
 from pipelines.site.feed import atom_feed
@@ -135,7 +136,8 @@ def site(public: Path, manifests: list[Manifest], contracts: dict[str, Contract]
     corrections = [Correction(dt.date(2026, 12, 1), "things", HOSTILE, "the source has a typing error", "council")]
     frame = Frame(manifests[-1], PUBLISHER)
     pages = [
-        *supporting_pages(public, manifests, contracts, PUBLISHER, corrections),
+        *supporting_pages(public, manifests, contracts, PUBLISHER),
+        corrections_page(corrections),
         status_page(manifests[-1], ATTEMPTS, dt.timedelta(days=40), NOW),
     ]
     return {page.path: render(page, frame) for page in pages} | supporting_files(public, manifests, PUBLISHER)
@@ -712,6 +714,33 @@ def test_pages_say_whom_to_ask_or_that_nobody_is_named(
 def issues_page_of_nothing() -> Page:
     manifest = Manifest.model_construct(version=NEWEST, datasets=())
     return issues_page(manifest, [])
+
+
+def test_corrections_are_those_that_the_release_lists(tmp_path: Path) -> None:
+    listed = mending.Correction(
+        table="source.official_accounts",
+        key={"authority_code": "ZZB", "platform": "x"},
+        column="status",
+        expect="active",
+        becomes="ended",
+        reason="the council closed the account",
+        reported_by="council_officer",
+        decided_on=dt.date(2026, 12, 1),
+        evidence="https://www.zzb.example/contact",
+    )
+    assert read_corrections(tmp_path) == []
+    (tmp_path / "corrections.json").write_bytes(mending.public_list([listed], "live"))
+    (found,) = read_corrections(tmp_path)
+    assert found == Correction(
+        dt.date(2026, 12, 1),
+        "source.official_accounts",
+        "status where authority_code is ZZB, platform is x",
+        "the council closed the account",
+        "council officer",
+    )
+    (tmp_path / "corrections.json").write_text('{"corrections": [{"table": 1}]}', encoding="utf-8")
+    with pytest.raises(ManifestError, match=r"corrections\.json: not a list of corrections"):
+        read_corrections(tmp_path)
 
 
 def test_corrections_are_listed_newest_first_and_many_are_shortened(manifests: list[Manifest]) -> None:

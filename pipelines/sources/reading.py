@@ -27,6 +27,7 @@ MAILBOX = re.compile(
     re.IGNORECASE,
 )
 REMOVED = "removed@example.invalid"
+LONGEST_FIELD = 131_072  # characters; the usual limit of `csv`: what is longer has lost a quote
 
 
 class RefusedFile(Exception):  # noqa: N818 - a verdict about a file, not a fault of ours
@@ -148,6 +149,9 @@ def _split(text: str, contract: Contract, *, may_be_empty: bool) -> tuple[list[s
                     f"{source}: line {start} has {len(row)} fields where the header has {len(header)}: "
                     f"refused whole, since columns may have shifted; ask the publisher to repair the file"
                 )
+            if any(len(field) > LONGEST_FIELD for field in row):
+                # The limit of `csv` is one for the whole process, and libraries raise it.
+                raise csv.Error(f"field longer than {LONGEST_FIELD:,} characters")
             if row:
                 rows.append(row)
                 line_numbers.append(start)

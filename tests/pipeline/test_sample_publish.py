@@ -46,11 +46,11 @@ RELEASE_FILES = {
 
 
 def digest(folder: Path) -> dict[str, str]:
-    """The hash of every file under a folder."""
+    """The hash of every file under a folder but the status page, which tells of every attempt."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.name != "status.html"
     }
 
 

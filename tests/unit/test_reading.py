@@ -142,6 +142,14 @@ def test_broken_csv_is_refused_with_its_line(things: Contract, text: str) -> Non
     assert "line 2" in message
 
 
+def test_a_field_without_end_is_refused_whatever_a_library_allows(things: Contract) -> None:
+    before = csv.field_size_limit(10_000_000)
+    try:
+        assert "line 2: broken CSV (field longer than" in refusal(f"Code,Label\nA,{'x' * 200_000}\n", things)
+    finally:
+        csv.field_size_limit(before)
+
+
 def test_a_header_that_fits_no_layout_is_refused_with_what_it_lacks(things: Contract) -> None:
     message = refusal("Kode,Label\nA,b\n", things)
     assert "lacks Code" in message

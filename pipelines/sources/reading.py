@@ -149,9 +149,7 @@ def _split(text: str, contract: Contract, *, may_be_empty: bool) -> tuple[list[s
                     f"{source}: line {start} has {len(row)} fields where the header has {len(header)}: "
                     f"refused whole, since columns may have shifted; ask the publisher to repair the file"
                 )
-            if any(len(field) > LONGEST_FIELD for field in row):
-                # The limit of `csv` is one for the whole process, and libraries raise it.
-                raise csv.Error(f"field longer than {LONGEST_FIELD:,} characters")
+            _check_lengths(row)
             if row:
                 rows.append(row)
                 line_numbers.append(start)
@@ -161,6 +159,12 @@ def _split(text: str, contract: Contract, *, may_be_empty: bool) -> tuple[list[s
     if not rows and not may_be_empty:
         raise RefusedFile(f"{source}: the file has a header and no rows: an empty file is never a good answer")
     return header, rows, line_numbers
+
+
+def _check_lengths(row: Sequence[str]) -> None:
+    """Refuse what `csv` would, whose own limit is one for the whole process and is raised by libraries."""
+    if any(len(field) > LONGEST_FIELD for field in row):
+        raise csv.Error(f"field longer than {LONGEST_FIELD:,} characters")
 
 
 def _known_fields(contract: Contract, layouts: Sequence[Layout]) -> set[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.settings import SettingsError
-from pipelines.targets.settings import AnySettings, FolderSettings, S3Settings, credential
+from pipelines.targets.settings import AnySettings, CkanSettings, FolderSettings, S3Settings, credential
 from pipelines.targets.target import Target
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ def open_target(name: str, settings: AnySettings, public: Path) -> Target:
     """
     if isinstance(settings, FolderSettings):
         return _folder(name, settings, public)
+    if isinstance(settings, CkanSettings):
+        return _ckan(name, settings)
     return _s3(name, settings)
 
 
@@ -85,3 +87,13 @@ def _s3(name: str, settings: S3Settings) -> Target:
     )
     place = f"{endpoint}/{settings.bucket}/{settings.prefix}".rstrip("/")
     return ObjectTarget(name, Objects(name, store, place, tuple(variables)))
+
+
+def _ckan(name: str, settings: CkanSettings) -> Target:
+    from pipelines.targets.ckan import MEGABYTE, CkanTarget, Link
+    from pipelines.targets.web import open_site
+
+    token = credential(name, settings.token)
+    site = open_site(name, settings.endpoint, settings.token, token, settings.timeout_seconds)
+    link = Link(settings.base_url, int(settings.largest_megabytes * MEGABYTE), settings.uploads)
+    return CkanTarget(name, site, settings.dataset, settings.organisation, link)

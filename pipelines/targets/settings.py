@@ -77,8 +77,26 @@ class S3Settings(TargetSettings):
     timeout_seconds: float = Field(default=60.0, gt=0)
 
 
+class CkanSettings(TargetSettings):
+    """A dataset of a portal that runs CKAN; `organisation` is the short name of the one that publishes it there.
+
+    Files of more than `largest_megabytes` (CKAN's own limit is 10 unless a portal raises it), or all where `uploads`
+    is false, are links to where they stand below `base_url`. `token` names the variable with the API token.
+    """
+
+    kind: Literal["ckan"]
+    endpoint: Address
+    dataset: str = Field(pattern=r"^[a-z0-9_-]{2,100}$")
+    organisation: str = Field(pattern=r"^[a-z0-9_-]{2,100}$")
+    uploads: bool = True
+    largest_megabytes: float = Field(default=10.0, gt=0)
+    base_url: Address | None = None
+    token: Variable = "CKAN_API_TOKEN"  # noqa: S105 - the name of a variable
+    timeout_seconds: float = Field(default=300.0, gt=0)
+
+
 # A further kind is one class above, a name here, and a line in `opening`.
-AnySettings = Annotated[FolderSettings | S3Settings, Field(discriminator="kind")]
+AnySettings = Annotated[FolderSettings | S3Settings | CkanSettings, Field(discriminator="kind")]
 
 
 class _File(BaseModel):

@@ -42,7 +42,9 @@ class Portal:
     token: str
     storage: Path
 
-    def act(self, action: str, content: Mapping[str, object] | None = None, token: str | None = None) -> httpx.Response:
+    def act(
+        self, action: str, content: Mapping[str, object] | None = None, token: str | None = None
+    ) -> httpx.Response:
         """One raw call of an action, as the operator unless another token is given; empty for nobody."""
         given = self.token if token is None else token
         headers = {"Authorization": given} if given else {}
@@ -111,7 +113,9 @@ class _Servers:
 
     def failed(self, what: str) -> PortalFailed:
         tail = self.log.read_text(encoding="utf-8", errors="replace")[-3000:]
-        return PortalFailed(f"{what} failed or did not start within {START_SECONDS:g} seconds; the log ends:\n{tail}")
+        return PortalFailed(
+            f"{what} failed or did not start within {START_SECONDS:g} seconds; the log ends:\n{tail}"
+        )
 
 
 def _start(python: Path, state: Path, servers: _Servers) -> Portal:

@@ -17,6 +17,7 @@ test: $(DEV) ## everything that needs no server
 
 test-servers: $(DEV) ## against real servers on this machine, installed under build/servers; they fail, not skip
 	PYTHON=$(BIN)/python tests/servers/bluesky/install.sh build/servers/bluesky
+	PYTHON=$(BIN)/python tests/servers/ckan/install.sh build/servers/ckan
 	$(BIN)/pytest tests/servers -m servers
 
 dev: $(DEV) ## Dagster's UI on http://127.0.0.1:3000 with its own storage under build/dagster

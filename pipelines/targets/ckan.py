@@ -2,9 +2,9 @@
 
 Belongs here: the portal's Action API, and in which order it is used. Does not belong here: HTTP itself (`web`).
 
-A release becomes the newest with one call, `package_revise`, which CKAN carries out as one transaction: metadata, all
-new files, and the old ones leaving. A reader sees the old release or the new one. Files that did not change keep
-their resource, so that links to them go on working.
+A release becomes the newest with one call, `package_revise`, which CKAN carries out as one transaction: metadata,
+all new files, and the old ones leaving. A reader sees the old release or the new one. Files that did not change
+keep their resource, so that links to them go on working.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class CkanTarget:
         """
         if edition.latest is None:
             raise TargetError(
-                f"target {self.name}: the dataset {self.dataset} shows the newest release only, and {edition.version} "
-                f"is not the newest"
+                f"target {self.name}: the dataset {self.dataset} shows the newest release only, and "
+                f"{edition.version} is not the newest"
             )
         release = edition.release
         before = self._show()
@@ -100,16 +100,16 @@ class CkanTarget:
         if package is not None and package.get("version") == version:
             if package["state"] == "active":
                 raise TargetError(
-                    f"target {self.name}: the dataset {self.dataset} still shows {version}: push the newest release "
-                    f"first, which takes its place"
+                    f"target {self.name}: the dataset {self.dataset} still shows {version}: push the newest "
+                    f"release first, which takes its place"
                 )
             removed = len(package["resources"])
             progress.say(f"{removed} resources of release {version} are taken out of a draft at {self.name}")
             self._revise(package, {"resources": []}, [])
         note = (
-            f"the portal shows and serves {version} no longer, but keeps uploaded files on its disk below resources/ "
-            f"and earlier descriptions in its database: ask its operator to delete what belongs to {self.dataset} and "
-            f"to no resource of it"
+            f"the portal shows and serves {version} no longer, but keeps uploaded files on its disk and earlier "
+            f"descriptions in its database: ask its operator to delete what belonged to {self.dataset} and "
+            f"belongs to none of its resources now"
         )
         return Receipt(self.name, version, place, removed=removed, notes=(note,))
 
@@ -118,9 +118,10 @@ class CkanTarget:
     def _show(self) -> Package | None:
         """The dataset with its resources, None where there is none."""
         act = f"read the dataset {self.dataset}"
-        answer = self.site.get(act, self._action("package_show"), params={"id": self.dataset})
-        if answer is None:
-            return None
+        where = {"params": {"id": self.dataset}, "accepted": (404, 403)}
+        answer = self.site.send(act, "GET", self._action("package_show"), again=True, **where)
+        if answer.status_code == httpx.codes.NOT_FOUND and self.site.document(act, answer):
+            return None  # CKAN's own answer; that of a site which is no CKAN is not JSON
         found = self._result(act, answer)
         if found.get("state") == "deleted":
             raise TargetError(
@@ -156,8 +157,8 @@ class CkanTarget:
         there = frozenset(filter(None, _extras(package).get("erasures", "").split(",")))
         if not there < here:
             raise TargetError(
-                f"target {self.name}: the dataset {self.dataset} shows {release.version} with another manifest than "
-                f"here: compare the two. If the one there is the wrong one, delete the dataset there and push again"
+                f"target {self.name}: the dataset {self.dataset} shows {release.version} with another manifest "
+                f"than here: compare the two. If the one there is wrong, delete the dataset there and push again"
             )
 
     # --- what should be there ---
@@ -221,8 +222,8 @@ class CkanTarget:
         if not is_upload:
             if self.link.base_url is None:
                 raise TargetError(
-                    f"target {self.name}: {path} has {item.size} bytes, more than the portal is said to take: raise "
-                    f"largest_megabytes, or give the base_url under which the releases are published, to link to it"
+                    f"target {self.name}: {path} has {item.size} bytes, more than the portal is said to take: "
+                    f"raise largest_megabytes, or give the base_url below which releases are published, to link"
                 )
             fields |= {"url": f"{self.link.base_url}/{item.name}", "url_type": "", "size": item.size}
         return _Wanted(item, path, fields, is_upload)
@@ -290,15 +291,16 @@ class CkanTarget:
             if not entry.is_upload:
                 continue
             number = entry.fields["id"]
-            url = f"{self.site.address}/dataset/{package['id']}/resource/{number}/download/{entry.path.rpartition('/')[2]}"
+            folder = f"{self.site.address}/dataset/{package['id']}/resource/{number}"
+            url = f"{folder}/download/{entry.path.rpartition('/')[2]}"
             expected = (entry.item.size, entry.item.sha256)
             found = self.site.fingerprint(f"read {entry.path}", url)
             if found is None or (found.size, found.sha256) != expected:
                 found = self.site.fingerprint(f"read {entry.path}", url)  # the way there, or the portal?
             if found is None or (found.size, found.sha256) != expected:
                 raise TargetError(
-                    f"target {self.name}: {entry.path} does not come back from {self.site.address} with the bytes that "
-                    f"it should have: delete that resource at the portal and push again"
+                    f"target {self.name}: {entry.path} does not come back from {self.site.address} with the bytes "
+                    f"that it should have: delete that resource at the portal and push again"
                 )
             progress.advance(2 * entry.item.size)
 

@@ -1,7 +1,7 @@
 """What a portal or an archive tells about a release, in its own words: taken from the files of the release.
 
-Belongs here: reading `datacite.json` and the contracts that lie in a release. Does not belong here: the form that one
-portal wants.
+Belongs here: reading `datacite.json` and the contracts that lie in a release. Does not belong here: the form that
+one portal wants.
 """
 
 from __future__ import annotations

@@ -80,8 +80,8 @@ class S3Settings(TargetSettings):
 class CkanSettings(TargetSettings):
     """A dataset of a portal that runs CKAN; `organisation` is the short name of the one that publishes it there.
 
-    Files of more than `largest_megabytes` (CKAN's own limit is 10 unless a portal raises it), or all where `uploads`
-    is false, are links to where they stand below `base_url`. `token` names the variable with the API token.
+    Files of more than `largest_megabytes` (CKAN's own limit is 10 unless a portal raises it), or all where
+    `uploads` is false, are links to where they stand below `base_url`. `token` names the variable with the token.
     """
 
     kind: Literal["ckan"]

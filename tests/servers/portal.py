@@ -1,7 +1,7 @@
 """CKAN on this machine, the data portal that releases are pushed to, with the servers that it needs.
 
-Belongs here: starting and ending the portal, and looking into it as its operator. Does not belong here: what a test
-expects of a push. Everything listens on 127.0.0.1 only and lives in a folder that goes with it.
+Belongs here: starting and ending the portal, and looking into it as its operator. Does not belong here: what a
+test expects of a push. Everything listens on 127.0.0.1 only and lives in a folder that goes with it.
 """
 
 from __future__ import annotations

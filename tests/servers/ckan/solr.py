@@ -47,45 +47,47 @@ class Index:
 
 def parse(query: str) -> Test:
     """A query such as `+state:active AND (id:"a" OR name:"a")`; what stands side by side must all hold."""
-    tokens = iter([*TOKEN.findall(query), ""])
-    state = {"next": next(tokens)}
+    return _Query([*TOKEN.findall(query)]).alternatives("")
 
-    def take() -> str:
-        token = state["next"]
-        state["next"] = next(tokens, "")
-        return token
 
-    def alternatives(field: str) -> Test:
-        tests = [together(field)]
-        while state["next"] in ("OR", "||"):
-            take()
-            tests.append(together(field))
+class _Query:
+    """The words of a query, read from left to right."""
+
+    def __init__(self, words: list[str]) -> None:
+        self._words = words[::-1]
+
+    def alternatives(self, field: str) -> Test:
+        tests = [self._together(field)]
+        while self._next() in ("OR", "||"):
+            self._words.pop()
+            tests.append(self._together(field))
         return lambda document: any(test(document) for test in tests)
 
-    def together(field: str) -> Test:
+    def _next(self) -> str:
+        return self._words[-1] if self._words else ""
+
+    def _together(self, field: str) -> Test:
         tests = []
-        while state["next"] not in ("", ")", "OR", "||"):
-            if state["next"] in ("AND", "&&"):
-                take()
-            tests.append(one(field))
+        while self._next() not in ("", ")", "OR", "||"):
+            if self._next() in ("AND", "&&"):
+                self._words.pop()
+            tests.append(self._one(field))
         return lambda document: all(test(document) for test in tests)
 
-    def one(field: str) -> Test:
-        token = take()
-        if token == "+":
-            return one(field)
-        if token in ("-", "NOT"):
-            denied = one(field)
+    def _one(self, field: str) -> Test:
+        word = self._words.pop()
+        if word == "+":
+            return self._one(field)
+        if word in ("-", "NOT"):
+            denied = self._one(field)
             return lambda document: not denied(document)
-        if token == "(":
-            inner = alternatives(field)
-            take()
+        if word == "(":
+            inner = self.alternatives(field)
+            self._words.pop()
             return inner
-        if token.endswith(":"):
-            return one(token[:-1])
-        return lambda document: holds(document, field, token)
-
-    return alternatives("")
+        if word.endswith(":"):
+            return self._one(word[:-1])
+        return lambda document: holds(document, field, word)
 
 
 def holds(document: Document, field: str, term: str) -> bool:

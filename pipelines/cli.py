@@ -311,6 +311,22 @@ def push(target: str, version: str, home: Path | None, file: Path | None) -> Non
         click.echo(line)
 
 
+@main.command("publish-draft")
+@click.argument("target")
+@click.argument("version")
+@HOME
+@TARGETS
+@_sentences
+def publish_draft(target: str, version: str, home: Path | None, file: Path | None) -> None:
+    """Publish the draft of release VERSION at TARGET, such as Zenodo: it gets a DOI and stays for good."""
+    from pipelines.targets import command
+
+    with command.on_terminal() as progress:
+        receipt = command.publish_draft(Home(home or default_home()).public, target, version, file, progress)
+    for line in command.in_words(receipt):
+        click.echo(line)
+
+
 @main.command()
 @click.argument("target")
 @click.argument("version")

@@ -1,6 +1,6 @@
 """What the tests of portals and archives share: a push in a process of its own that is killed.
 
-Belongs here: opening any kind of target in a child, and ending it. Does not belong here: any server or expectation.
+Belongs here: opening any kind of target in a child, and ending it. Does not belong here: any server.
 """
 
 from __future__ import annotations

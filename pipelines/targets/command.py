@@ -28,6 +28,17 @@ def push(public: Path, target: str, version: str, file: Path | None, progress: P
     return opened.push(read_edition(public, version), progress)
 
 
+def publish_draft(public: Path, target: str, version: str, file: Path | None, progress: Progress) -> Receipt:
+    """Publish what a push left as a draft. Errors: `TargetError`, also where a target has no drafts."""
+    from pipelines.targets.zenodo import ZenodoTarget
+
+    settings = one_target(load_targets(file or targets_file()), target)
+    opened = open_target(target, settings, public)
+    if not isinstance(opened, ZenodoTarget):
+        raise TargetError(f"target {target}: has no drafts: what was pushed is published")
+    return opened.publish(read_edition(public, version), progress)
+
+
 def withdraw(public: Path, target: str, version: str, file: Path | None, progress: Progress) -> Receipt:
     """Delete a version at a target, once the public folder no longer has it. Errors: `TargetError`."""
     settings = one_target(load_targets(file or targets_file()), target)

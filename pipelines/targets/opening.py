@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.settings import SettingsError
-from pipelines.targets.settings import AnySettings, CkanSettings, FolderSettings, S3Settings, credential
+from pipelines.targets.settings import (
+    AnySettings,
+    CkanSettings,
+    FolderSettings,
+    S3Settings,
+    ZenodoSettings,
+    credential,
+)
 from pipelines.targets.target import Target
 
 if TYPE_CHECKING:
@@ -26,6 +33,8 @@ def open_target(name: str, settings: AnySettings, public: Path) -> Target:
         return _folder(name, settings, public)
     if isinstance(settings, CkanSettings):
         return _ckan(name, settings)
+    if isinstance(settings, ZenodoSettings):
+        return _zenodo(name, settings)
     return _s3(name, settings)
 
 
@@ -97,3 +106,12 @@ def _ckan(name: str, settings: CkanSettings) -> Target:
     site = open_site(name, settings.endpoint, settings.token, token, settings.timeout_seconds)
     link = Link(settings.base_url, int(settings.largest_megabytes * MEGABYTE), settings.uploads)
     return CkanTarget(name, site, settings.dataset, settings.organisation, link)
+
+
+def _zenodo(name: str, settings: ZenodoSettings) -> Target:
+    from pipelines.targets.web import open_site
+    from pipelines.targets.zenodo import ZenodoTarget
+
+    token = f"Bearer {credential(name, settings.token)}"
+    site = open_site(name, settings.endpoint, settings.token, token, settings.timeout_seconds)
+    return ZenodoTarget(name, site, settings.record)

@@ -95,8 +95,21 @@ class CkanSettings(TargetSettings):
     timeout_seconds: float = Field(default=300.0, gt=0)
 
 
+class ZenodoSettings(TargetSettings):
+    """Zenodo, or its sandbox; `record` is the number of the record that gets new versions, none before the first.
+
+    `token` names the variable with a personal access token that may write and publish deposits.
+    """
+
+    kind: Literal["zenodo"]
+    endpoint: Address = "https://zenodo.org"
+    record: str | None = Field(default=None, pattern=r"^[0-9]{1,12}$")
+    token: Variable = "ZENODO_TOKEN"  # noqa: S105 - the name of a variable
+    timeout_seconds: float = Field(default=120.0, gt=0)
+
+
 # A further kind is one class above, a name here, and a line in `opening`.
-AnySettings = Annotated[FolderSettings | S3Settings | CkanSettings, Field(discriminator="kind")]
+AnySettings = Annotated[FolderSettings | S3Settings | CkanSettings | ZenodoSettings, Field(discriminator="kind")]
 
 
 class _File(BaseModel):

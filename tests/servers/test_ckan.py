@@ -25,7 +25,7 @@ from tests.target_lab import NEW, OLD, Publics, Told, files, make_publics
 
 pytestmark = pytest.mark.servers
 
-TOKEN = "ENGAGEMENT_TEST_CKAN_TOKEN"
+TOKEN = "ENGAGEMENT_TEST_CKAN_TOKEN"  # noqa: S105 - the name of a variable
 PLANTED = "planted-secret-5d81c7"
 
 

@@ -14,6 +14,7 @@ from pipelines.targets.settings import (
     AnySettings,
     CkanSettings,
     FolderSettings,
+    HubSettings,
     S3Settings,
     ZenodoSettings,
     credential,
@@ -35,6 +36,8 @@ def open_target(name: str, settings: AnySettings, public: Path) -> Target:
         return _ckan(name, settings)
     if isinstance(settings, ZenodoSettings):
         return _zenodo(name, settings)
+    if isinstance(settings, HubSettings):
+        return _hub(name, settings)
     return _s3(name, settings)
 
 
@@ -115,3 +118,12 @@ def _zenodo(name: str, settings: ZenodoSettings) -> Target:
     token = f"Bearer {credential(name, settings.token)}"
     site = open_site(name, settings.endpoint, settings.token, token, settings.timeout_seconds)
     return ZenodoTarget(name, site, settings.record)
+
+
+def _hub(name: str, settings: HubSettings) -> Target:
+    from pipelines.targets.huggingface import HubTarget
+    from pipelines.targets.web import open_site
+
+    token = f"Bearer {credential(name, settings.token)}"
+    site = open_site(name, settings.endpoint, settings.token, token, settings.timeout_seconds)
+    return HubTarget(name, site, settings.repository)

@@ -108,8 +108,23 @@ class ZenodoSettings(TargetSettings):
     timeout_seconds: float = Field(default=120.0, gt=0)
 
 
+class HubSettings(TargetSettings):
+    """A dataset repository of the Hugging Face Hub, made by the first push where it is not there.
+
+    `token` names the variable with an access token that may write to it.
+    """
+
+    kind: Literal["huggingface"]
+    endpoint: Address = "https://huggingface.co"
+    repository: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")
+    token: Variable = "HF_TOKEN"  # noqa: S105 - the name of a variable
+    timeout_seconds: float = Field(default=300.0, gt=0)
+
+
 # A further kind is one class above, a name here, and a line in `opening`.
-AnySettings = Annotated[FolderSettings | S3Settings | CkanSettings | ZenodoSettings, Field(discriminator="kind")]
+AnySettings = Annotated[
+    FolderSettings | S3Settings | CkanSettings | ZenodoSettings | HubSettings, Field(discriminator="kind")
+]
 
 
 class _File(BaseModel):

@@ -9,7 +9,7 @@ of our own words, of a status, and of the names of fields that the caller expect
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -58,6 +58,15 @@ class Site:
             return answer
 
         return self._patiently(act, once, self.attempts if again else 1)
+
+    def deliver(self, act: str, url: str, headers: Mapping[str, str], content: bytes) -> None:
+        """Send bytes to where the site says, which may be another one: without the token."""
+
+        def once() -> None:
+            with httpx.Client(timeout=self.client.timeout) as client:
+                self._judge(act, self._plainly(lambda: client.put(url, headers=dict(headers), content=content)))
+
+        self._patiently(act, once)
 
     def fingerprint(self, act: str, url: str) -> Fingerprint | None:
         """Read all of a file; None where there is none."""

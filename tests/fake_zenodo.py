@@ -145,7 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.zenodo.requests.append((self.command, address.path))
             try:
                 if self.zenodo.fail_next:
-                    raise _Refused(self.zenodo.fail_next.pop(0), "not now")
+                    raise _Refused(self.zenodo.fail_next.pop(0), "not now")  # noqa: TRY301 - one answer for all
                 asked = {name: values[0] for name, values in parse_qs(address.query).items()}
                 self._sign_in(asked)
                 parts = [unquote(part) for part in address.path.strip("/").split("/")]

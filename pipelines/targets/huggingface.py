@@ -1,11 +1,11 @@
 """The Hugging Face Hub: a dataset repository in which each release is one commit and one tag.
 
-Belongs here: the Hub's HTTP API for commits, large files and tags, and the dataset card. Does not belong here: HTTP
-itself (`web`).
+Belongs here: the Hub's HTTP API for commits, large files and tags, and the dataset card. Does not belong here:
+HTTP itself (`web`).
 
-A commit is atomic: whoever reads `main` sees the old release or the new one. The Hub's own client is the judge in the
-tests and no part of the program: it brings a second HTTP stack and a binary of its own for what are six requests, and
-its errors may repeat what a server says.
+A commit is atomic: whoever reads `main` sees the old release or the new one. The Hub's own client is the judge in
+the tests and no part of the program: it brings a second HTTP stack and a binary of its own for what are six
+requests, and its errors may repeat what a server says.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ CARD = "README.md"
 KEPT_BY_HUB = frozenset({".gitattributes"})  # made by the Hub, which stores large files by it
 BRANCH = "main"
 LFS = {"Accept": "application/vnd.git-lfs+json", "Content-Type": "application/vnd.git-lfs+json"}
+HUB_KEEPS = (
+    "the Hub keeps large files that nothing leads to: delete them in the repository's settings, under LFS files; "
+    "copies may live on in caches and with those who downloaded them"
+)
 SAMPLE_BYTES = 512  # by which the Hub decides how it stores a file
 
 
@@ -73,8 +77,8 @@ class HubTarget:
         """Commit a release to `main`, read every file of it back, then set its tag."""
         if edition.latest is None:
             raise TargetError(
-                f"target {self.name}: `{BRANCH}` of {self.repository} shows the newest release, and {edition.version} "
-                f"is not the newest"
+                f"target {self.name}: `{BRANCH}` of {self.repository} shows the newest release, and "
+                f"{edition.version} is not the newest"
             )
         release = edition.release
         blobs = _blobs(release)
@@ -83,7 +87,7 @@ class HubTarget:
             self._create()
             tags = {}
         head, tree = self._tree()
-        superseded = self._refuse(release, tags, tree)
+        self._refuse(release, tree)
         adding = [blob for blob in blobs if not blob.is_there(tree.get(blob.name))]
         names = {blob.name for blob in blobs} | KEPT_BY_HUB
         deleting = sorted(tree.keys() - names)
@@ -91,11 +95,7 @@ class HubTarget:
         if adding or deleting:
             head = self._commit(release, head, adding, deleting, progress)
         self._read_back(head, blobs, progress)
-        notes: list[str] = []
-        if superseded:
-            notes += self._forget(release.version, tags, release.version)
-        elif tags.get(release.version) != head:
-            self._tag(release.version, head)
+        notes = self._set_tag(release, tags, head)
         return Receipt(
             self.name,
             release.version,
@@ -110,20 +110,19 @@ class HubTarget:
     def withdraw(self, version: str, progress: Progress) -> Receipt:
         """Delete a version from the repository with all history that holds it.
 
-        The history of every later tag holds it too, so these tags go as well; the newest release is tagged anew on a
-        history of one commit.
+        The history of every later tag holds it too, so these tags go as well; the newest release is tagged anew on
+        a history of one commit.
         """
         version_key(version)
         place = f"{self.site.address}/datasets/{self.repository}"
         tags = self._tags()
         if not tags or version not in tags:
             return Receipt(self.name, version, place)
-        _, tree = self._tree()
-        newest = self._manifest(tree)
+        newest = self._manifest(BRANCH)
         if newest is None or newest.get("version") == version:
             raise TargetError(
-                f"target {self.name}: `{BRANCH}` of {self.repository} still shows {version}: push the newest release "
-                f"first, then withdraw"
+                f"target {self.name}: `{BRANCH}` of {self.repository} still shows {version}: push the newest "
+                f"release first, then withdraw"
             )
         progress.say(f"{version} is taken out of the history of {self.repository}")
         notes = self._forget(version, tags, str(newest["version"]))
@@ -160,25 +159,24 @@ class HubTarget:
             url = answer.links.get("next", {}).get("url")
         return head, files
 
-    def _manifest(self, tree: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The manifest that `main` shows, as plain JSON: it may be older than what this program knows."""
-        if MANIFEST not in tree:
-            return None
+    def _manifest(self, revision: str) -> dict[str, Any] | None:
+        """The manifest of a branch or commit, as plain JSON: it may be older than what this program knows."""
         act = f"read {MANIFEST} of {self.repository}"
-        return dict(self._json(act, self._file(BRANCH, MANIFEST), follow_redirects=True))
+        found = self._json(act, self._file(revision, MANIFEST), follow_redirects=True)
+        return None if found is None else dict(found)
 
     def _file(self, revision: str, name: str) -> str:
         return f"{self.site.address}/datasets/{self.repository}/resolve/{revision}/{quote(name)}"
 
-    def _refuse(self, release: Release, tags: Mapping[str, str], tree: Mapping[str, Any]) -> bool:
-        """Nothing of others is written over, and nothing goes back; returns whether an erasure made this anew."""
-        there = self._manifest(tree)
+    def _refuse(self, release: Release, tree: Mapping[str, Any]) -> None:
+        """Nothing of others is written over, and nothing goes back."""
+        there = self._manifest(BRANCH) if MANIFEST in tree else None
         if there is None:
             if strangers := sorted(tree.keys() - KEPT_BY_HUB - {CARD}):
                 raise TargetError(
-                    f"target {self.name}: {self.repository} holds {strangers[0]} and no release: choose another one"
+                    f"target {self.name}: {self.repository} holds {strangers[0]} and no release: choose another"
                 )
-            return False
+            return
         if there.get("world") != release.manifest.world:
             raise TargetError(
                 f"target {self.name}: {self.repository} holds other than {release.manifest.world} data"
@@ -186,18 +184,23 @@ class HubTarget:
         shown = str(there.get("version"))
         if version_key(shown) > version_key(release.version):
             raise TargetError(
-                f"target {self.name}: {self.repository} shows {shown}, which is newer than {release.version}: push "
-                f"from the home that made it"
+                f"target {self.name}: {self.repository} shows {shown}, which is newer than {release.version}: "
+                f"push from the home that made it"
             )
+        if shown == release.version:
+            self._is_superseded(release, there)
+
+    def _is_superseded(self, release: Release, there: Mapping[str, Any]) -> bool:
+        """Whether an erasure made a new edition since. Errors: `TargetError` where they differ otherwise."""
         here = (release.folder / MANIFEST).read_bytes()
-        if shown != release.version or there == orjson.loads(here):
+        if there == orjson.loads(here):
             return False
-        if not erasures_in(orjson.dumps(there)) < erasures_in(here):
-            raise TargetError(
-                f"target {self.name}: {self.repository} has another release {shown} than here, and it is never "
-                f"overwritten: compare the two"
-            )
-        return True
+        if erasures_in(orjson.dumps(there)) < erasures_in(here):
+            return True
+        raise TargetError(
+            f"target {self.name}: {self.repository} has another release {release.version} than here, and it is "
+            f"never overwritten: compare the two"
+        )
 
     # --- bringing it there ---
 
@@ -288,10 +291,19 @@ class HubTarget:
             found = self.site.fingerprint(f"read {blob.name}", self._file(commit, blob.name))
             if found is None or (found.size, found.sha256) != (blob.size, blob.sha256):
                 raise TargetError(
-                    f"target {self.name}: {blob.name} of {self.repository} does not come back with the bytes that it "
-                    f"should have, so the release gets no tag: push again"
+                    f"target {self.name}: {blob.name} of {self.repository} does not come back with the bytes that "
+                    f"it should have, so the release gets no tag: push again"
                 )
             progress.advance(blob.size)
+
+    def _set_tag(self, release: Release, tags: Mapping[str, str], head: str) -> list[str]:
+        """Let the tag lead to the release; one that leads to an edition with more rows goes with its history."""
+        there = self._manifest(tags[release.version]) if release.version in tags else None
+        if there is None:
+            self._tag(release.version, head)
+        elif self._is_superseded(release, there):
+            return self._forget(release.version, tags, release.version)
+        return []
 
     def _tag(self, version: str, commit: str) -> None:
         act, content = f"set the tag {version}", {"tag": version}
@@ -316,10 +328,9 @@ class HubTarget:
         self._tag(newest, head)
         lost = ", ".join(name for name in later if name != newest)
         return [
-            f"the history of {self.repository} was shortened to {newest}, since older commits held what was taken back",
+            f"the history of {self.repository} was shortened to {newest}: older commits held what was taken back",
             *([f"the tags {lost} had it in their history and are gone too"] if lost else []),
-            "the Hub keeps large files that nothing leads to: delete them under Settings, List LFS files; copies may "
-            "live on in caches and with those who downloaded them",
+            HUB_KEEPS,
         ]
 
 
@@ -365,7 +376,7 @@ def dataset_card(manifest: Manifest, told: Description) -> str:
         f"# {manifest.title}",
         *(f"> **{warning}**" for warning in told.warnings),
         abstract,
-        f"Release {manifest.version} of {manifest.released_on.isoformat()}; the tag of the same name always holds it.",
+        f"Release {manifest.version} of {manifest.released_on.isoformat()}, kept under the tag of the same name.",
         *(f"## {d.title}\n\n`{d.name}`, {d.grain}. {told.of(d.name)}" for d in manifest.datasets),
         f"## Licences\n\n{licence_sentence(manifest.datasets)}.",
         *([] if manifest.notice else [f"Contains data of: {'; '.join(credit)}."]),

@@ -114,8 +114,8 @@ class ZenodoTarget:
         published = self._published(version)
         if published is not None:
             raise TargetError(
-                f"target {self.name}: {version} is published as record {published['id']}, which no user can delete: "
-                f"ask Zenodo's support to remove it, and say why"
+                f"target {self.name}: {version} is published as record {published['id']}, which no user can "
+                f"delete: ask Zenodo's support to remove it, and say why"
             )
         draft = self._find_draft(version)
         if draft is None:
@@ -265,7 +265,7 @@ class ZenodoTarget:
         except TargetError:
             raise TargetError(
                 f"target {self.name}: {release.version} is published as record {published['id']} with other files "
-                f"than here, and a record cannot change: if rows had to be erased, ask Zenodo's support to remove it"
+                f"than here, and a record cannot change: if rows had to be erased, ask Zenodo's support for that"
             ) from None
         return Receipt(self.name, release.version, self._page(published), kept=len(items))
 

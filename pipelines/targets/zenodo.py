@@ -20,7 +20,6 @@ from typing import Any
 from urllib.parse import quote
 
 from pipelines.release.manifest import DatasetEntry, Manifest, version_key
-from pipelines.release.package import PRODUCT
 from pipelines.targets.description import describe, licence_sentence, licences
 from pipelines.targets.edition import Edition, Item, Release
 from pipelines.targets.target import Progress, Receipt, TargetError
@@ -39,6 +38,7 @@ LICENCES = {
 STRICTEST = ("CC-BY-SA-4.0", "CC-BY-4.0", "OGL-UK-3.0", "CC0-1.0")
 PAGE = 100
 REAL = "zenodo.org"
+PRODUCT = "councillor-engagement"  # by which our deposits are known; it never changes
 
 
 @dataclass

@@ -8,6 +8,7 @@ import random
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -18,7 +19,7 @@ from pipelines.targets.opening import open_target
 from pipelines.targets.settings import HubSettings
 from pipelines.targets.target import TargetError
 from tests.fake_hub import FakeHub, running_hub
-from tests.hub_lab import killed_push
+from tests.hub_lab import erased, killed_push
 from tests.target_lab import NEW, OLD, Publics, Told, make_publics
 
 VARIABLE = "ENGAGEMENT_TEST_HUB_TOKEN"
@@ -241,6 +242,37 @@ def test_a_version_is_withdrawn_with_all_history_that_holds_it(hub: FakeHub, pub
     assert shown(hub, NEW) == shown(hub) == expected(publics.new, NEW)
     assert any("LFS files" in note for note in receipt.notes)
     assert opened(hub).withdraw(OLD, Told()).removed == 0
+
+
+@pytest.mark.parametrize("stop_before", [None, "super-squash", "tag"])
+def test_a_release_that_an_erasure_changed_leaves_no_history_also_after_a_stop(
+    hub: FakeHub, publics: Publics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_before: str | None
+) -> None:
+    opened(hub).push(edition(publics.old), Told())
+    opened(hub).push(edition(publics.new), Told())
+    taken_back = hub.repositories[REPOSITORY].tags[NEW]
+    anew = erased(edition(publics.new), tmp_path)
+    target = opened(hub)
+    if stop_before is not None:
+        send = target.site.send
+
+        def stopped(act: str, method: str, url: str, **options: Any) -> Any:
+            if f"/{stop_before}/" in url:
+                raise KeyboardInterrupt
+            return send(act, method, url, **options)
+
+        monkeypatch.setattr(target.site, "send", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            target.push(anew, Told())
+    opened(hub).push(anew, Told())
+    repository = hub.repositories[REPOSITORY]
+    assert taken_back not in repository.reachable()
+    assert shown(hub) == shown(hub, NEW)
+    assert shown(hub)["data/things.parquet"] == (tmp_path / NEW / "things.parquet").read_bytes()
+    assert shown(hub, OLD) == expected(publics.old, OLD), "what the erasure did not touch stays"
+    assert opened(hub).push(anew, Told()).sent == 0
+    with pytest.raises(TargetError, match="never overwritten"):
+        opened(hub).push(edition(publics.new), Told())
 
 
 # --- failures -----------------------------------------------------------------------------------------------

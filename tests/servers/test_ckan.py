@@ -19,7 +19,7 @@ from pipelines.targets.edition import read_edition
 from pipelines.targets.opening import open_target
 from pipelines.targets.settings import CkanSettings
 from pipelines.targets.target import Receipt, TargetError
-from tests.hub_lab import killed_push
+from tests.hub_lab import erased, killed_push
 from tests.servers.portal import ORGANISATION, Portal, running_portal
 from tests.target_lab import NEW, OLD, Publics, Told, files, make_publics
 
@@ -244,6 +244,19 @@ def test_a_version_is_withdrawn_once_another_took_its_place(
     receipt = target.withdraw(OLD, Told())
     assert "ask its operator" in receipt.notes[0]
     assert release_that_readers_get(portal, target.dataset) == release_in(publics.new, NEW)
+
+
+def test_a_release_that_an_erasure_changed_takes_the_place_of_the_one_before(
+    portal: Portal, publics: Publics, target: CkanTarget, tmp_path: Path
+) -> None:
+    push(target, publics.new)
+    anew = erased(read_edition(publics.new, "latest"), tmp_path)
+    target.push(anew, Told())
+    assert release_that_readers_get(portal, target.dataset) == files(tmp_path / NEW)
+    assert target.push(anew, Told()).sent == 0
+    with pytest.raises(TargetError, match="with another manifest than here"):
+        push(target, publics.new)
+    assert release_that_readers_get(portal, target.dataset) == files(tmp_path / NEW)
 
 
 @pytest.mark.parametrize(

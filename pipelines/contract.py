@@ -159,7 +159,7 @@ class _ContractProperties(_Strict):
     storeRaw: bool = True  # noqa: N815 - false: only the allow-listed columns ever reach the disk
     layouts: list[Layout] = Field(default_factory=list)
     dropped: list[str] = Field(default_factory=list)
-    # The finest level at which the dataset shows what was observed on platforms; see policy.yml.
+    # The finest level at which the dataset shows accounts; see policy.yml. Archives take aggregates only.
     level: Literal["account", "aggregate"] | None = None
     emptyWithout: list[str] = Field(default_factory=list)  # noqa: N815 - sources, or `platforms`, without which no row is expected
     replacedBy: str | None = Field(default=None, pattern=NAME)  # noqa: N815 - the dataset to use instead of this one

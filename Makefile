@@ -7,7 +7,7 @@ DEV := $(VENV)/.dev
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export GX_ANALYTICS_ENABLED = false
 
-.PHONY: publish test test-servers dev lint format lock clean
+.PHONY: publish test test-servers test-browser dev lint format lock clean
 
 publish: $(CORE) ## environment from the lock file, then the main job on the embedded sample world
 	$(BIN)/engagement publish
@@ -19,6 +19,10 @@ test-servers: $(DEV) ## against real servers on this machine, installed under bu
 	PYTHON=$(BIN)/python tests/servers/bluesky/install.sh build/servers/bluesky
 	PYTHON=$(BIN)/python tests/servers/ckan/install.sh build/servers/ckan
 	$(BIN)/pytest tests/servers -m servers
+
+test-browser: $(DEV) ## the site in a real Chromium, installed where it is missing; it fails, not skips
+	PYTHON=$(BIN)/python tests/browser/install.sh build/browser
+	$(BIN)/pytest tests/browser -m browser
 
 dev: $(DEV) ## Dagster's UI on http://127.0.0.1:3000 with its own storage under build/dagster
 	mkdir -p build/dagster && cp dagster.yaml build/dagster/dagster.yaml

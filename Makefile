@@ -7,7 +7,7 @@ DEV := $(VENV)/.dev
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export GX_ANALYTICS_ENABLED = false
 
-.PHONY: publish test test-servers test-browser dev lint format lock clean
+.PHONY: publish test test-servers test-browser site-scripts pictures dev lint format lock clean
 
 publish: $(CORE) ## environment from the lock file, then the main job on the embedded sample world
 	$(BIN)/engagement publish
@@ -23,6 +23,14 @@ test-servers: $(DEV) ## against real servers on this machine, installed under bu
 test-browser: $(DEV) ## the site in a real Chromium, installed where it is missing; it fails, not skips
 	PYTHON=$(BIN)/python tests/browser/install.sh build/browser
 	$(BIN)/pytest tests/browser -m browser
+
+site-scripts: $(DEV) ## after a change in pipelines/site/browser: build assets/lookup.js anew from pinned npm packages
+	PYTHON=$(BIN)/python tests/browser/install.sh build/browser
+	pipelines/site/browser/build.sh build/browser
+
+pictures: $(DEV) ## after a change of the pages: take the pictures of the README anew
+	PYTHON=$(BIN)/python tests/browser/install.sh build/browser
+	$(BIN)/python -m tests.browser.pictures
 
 dev: $(DEV) ## Dagster's UI on http://127.0.0.1:3000 with its own storage under build/dagster
 	mkdir -p build/dagster && cp dagster.yaml build/dagster/dagster.yaml

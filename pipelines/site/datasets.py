@@ -54,6 +54,8 @@ def dataset_page(released: Released, entry: DatasetEntry) -> Page:
             "entry": entry,
             "contract": contract,
             "rows": _first_rows(released, contract),
+            # In a file that is sorted by council, one council's rows lie together and are read in a few pieces.
+            "looked_up": released.has("authorities") and contract.key[0] == "authority_code",
             "snippets": snippets(released, entry),
             "told": changes.sentences() if changes else [],
             "verdict": verdict(released.quality.get(entry.name, {})),

@@ -16,7 +16,8 @@ from tests.browser.serving import Served, serving
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser(sample_home: Home) -> Iterator[Browser]:
+    """One Chromium; its driver keeps an event loop running, in which no pull of the sample could start its own."""
     with running_chromium() as started:
         yield started
 

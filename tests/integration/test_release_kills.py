@@ -29,7 +29,7 @@ from tests.release_press import PHASES, Press
 KILLS = 100 if os.environ.get("CI") else 30  # a hundred take a minute or two, which is for CI to wait
 SEED = 20261123
 POINTERS = ("versions.json", "deltas.json", "catalog.json", "latest.json")
-PUBLICATION = PHASES[PHASES.index("_flush") :]  # from here on a kill may leave something to complete
+PUBLICATION = PHASES[PHASES.index("flush") :]  # from here on a kill may leave something to complete
 
 
 @dataclass(frozen=True)

@@ -475,8 +475,8 @@ def test_the_command_line_pushes_and_withdraws(publics: Publics, tmp_path: Path)
     ("text", "sentence"),
     [
         ("targets: {web: {kind: folder, path: web, colour: red}}", "web.folder.colour: extra inputs"),
-        ("targets: {web: {kind: ftp, path: web}}", "kind is one of folder, s3"),
-        ("targets: {web: {path: web}}", "say its kind, one of folder, s3"),
+        ("targets: {web: {kind: ftp, path: web}}", "kind is one of ckan, folder, huggingface, s3, zenodo"),
+        ("targets: {web: {path: web}}", "say its kind, one of ckan, folder, huggingface, s3, zenodo"),
         ("targets: {}", "targets: "),
         ("other: 1", "targets: field required"),
         ("targets: {web: [", "not readable as YAML"),

@@ -29,6 +29,7 @@ RELEASE_FILES = {
     "SHA256SUMS",
     "changes.json",
     "codebook.md",
+    "corrections.json",
     "councillor-engagement-2026.11.0-sample.zip",
     "croissant.json",
     "datacite.json",
@@ -356,7 +357,7 @@ run_job("publish", __import__("pathlib").Path(sys.argv[2]), sys.argv[3], release
 
 @pytest.mark.parametrize(
     ("moment", "visible"),
-    [("verify_release", False), ("_flush", False), ("point_to_newest", True)],
+    [("verify_release", False), ("flush", False), ("point_to_newest", True)],
     ids=["while staging", "between stage and rename", "between rename and pointers"],
 )
 def test_a_killed_run_leaves_latest_as_it_was_and_a_rerun_completes(

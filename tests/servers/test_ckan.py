@@ -189,7 +189,7 @@ def test_a_file_that_arrives_damaged_brings_the_release_before_back(
     def damaged(package: Mapping[str, Any], update: Mapping[str, Any], wanted: Any) -> Any:
         """The portal is sent the README with other bytes than those that were read here."""
         spoilt = [
-            replace(one, item=replace(one.item, path=publics.old / "index.html"))
+            replace(one, item=replace(one.item, path=publics.old / "versions.json"))
             if one.path == "README.md"
             else one
             for one in wanted

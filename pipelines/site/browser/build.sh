@@ -13,6 +13,7 @@ banner='/* Look-up in Parquet files. Built by `make site-scripts` from pipelines
  * permit persons to whom the Software is furnished to do so, subject to the following conditions: The above copyright
  * notice and this permission notice shall be included in all copies or substantial portions of the Software.
  * THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED. */'
+export PATH="$PATH:$parts/python/bin"  # where install.sh puts Node on a machine without it
 NODE_PATH="$parts/node_modules" "$parts/node_modules/.bin/esbuild" "$here/lookup.js" --bundle --minify \
   --format=iife --target=es2022 --charset=utf8 --legal-comments=none --log-level=warning --banner:js="$banner" \
   --outfile="$file" --allow-overwrite

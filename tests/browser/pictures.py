@@ -2,8 +2,8 @@
 
     python -m tests.browser.pictures [HOME]
 
-Without HOME the sample is published into a folder of its own first. Each picture is what a reader sees of a page
-on a desk and on a telephone.
+Without HOME the sample is published into a folder of its own first. Each picture is the top of a page, or what
+follows the place that its address names, on a desk and on a phone.
 """
 
 from __future__ import annotations
@@ -25,6 +25,11 @@ PAGES = {
     "versions": "versions.html",
 }
 WINDOWS = {"desktop": (1200, 1100), "phone": (390, 844)}
+HEIGHTS = {
+    ("authority", "desktop"): 1500,
+    ("authority", "phone"): 1950,
+    ("home", "phone"): 1250,
+}  # down to a chart
 
 
 def main() -> None:
@@ -42,7 +47,8 @@ def take(public: Path) -> None:
     with serving(public) as served, running_chromium() as browser:
         for window, (width, height) in WINDOWS.items():
             for name, path in PAGES.items():
-                with visiting(browser, served.address, width=width, height=height) as visit:
+                tall = HEIGHTS.get((name, window), height)
+                with visiting(browser, served.address, width=width, height=tall) as visit:
                     visit.page.goto(f"{served.address}/{path}")
                     file = PLACE / f"{name}-{window}.png"
                     visit.page.screenshot(path=file)

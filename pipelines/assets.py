@@ -210,11 +210,15 @@ class Workplace(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def expectation(self, contract: Contract) -> MinimumRows:
         """Which minimum row count holds: a live one, the sample world's, or none without a source it needs."""
-        listed = self.source_list
-        given = {"platforms": listed.platforms, "interviews": self._tells_of_interviews()}
-        if any(not (given[name] if name in given else listed.of(name)) for name in contract.empty_without):
+        if not all(self._is_on(name) for name in contract.empty_without):
             return "none"
         return "sample" if self.is_sample else "live"
+
+    def _is_on(self, name: str) -> bool:
+        """Whether a source, the platforms or the interviews have anything to tell in this run."""
+        if name == "interviews":
+            return self._tells_of_interviews()
+        return bool(self.source_list.platforms if name == "platforms" else self.source_list.of(name))
 
     def _tells_of_interviews(self) -> bool:
         """Whether the disclosure gate last let any table out; withdrawn and small studies have none."""

@@ -179,6 +179,13 @@ def test_no_changed_byte_of_a_signature_goes_unseen(world: World, release: Path)
         assert str(signature_fault(release, world.key)).startswith(SIGNATURE), place
 
 
+def test_another_spelling_of_the_same_signature_is_damage(release: Path) -> None:
+    """`w` and `x` before `==` decode to the same byte; only one of them is what minisign writes."""
+    (release / "manifest.json").write_bytes(b"the text\n")
+    (release / SIGNATURE).write_text(VECTOR.replace("hEDw==", "hEDx=="), encoding="utf-8")
+    assert signature_fault(release, read_public_key(VECTOR_KEY)) == f"{SIGNATURE}: damaged"
+
+
 @pytest.mark.parametrize("content", [b"", b"\n\n\n\n", b"x" * 5000, b"\xff" * 100])
 def test_what_is_no_signature_is_called_so_even_without_a_key(world: World, release: Path, content: bytes) -> None:
     (release / SIGNATURE).write_bytes(content)

@@ -13,7 +13,7 @@ publish: $(CORE) ## environment from the lock file, then the main job on the emb
 	$(BIN)/engagement publish
 
 test: $(DEV) ## everything that needs no server
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder  # in the order of tests/conftest.py
 
 test-servers: $(DEV) ## against real servers on this machine, installed under build/servers; they fail, not skip
 	PYTHON=$(BIN)/python tests/servers/bluesky/install.sh build/servers/bluesky

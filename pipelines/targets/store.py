@@ -168,6 +168,10 @@ class Objects:
 
             self._do(f"delete {name}", delete)
 
+    def clear(self, folder: str) -> None:
+        """Delete every object whose name begins with this folder."""
+        self.remove(self.sizes(folder))
+
     def tidy(self, names: Iterable[str]) -> None:
         """Take away what killed writers of these objects left; object stores leave nothing that is visible."""
 
@@ -228,6 +232,12 @@ class DiskObjects(Objects):
     """Objects that are files below a folder of this machine."""
 
     root: Path = field(default_factory=Path)
+
+    def clear(self, folder: str) -> None:
+        """Delete the files below a folder, also those that a killed writer had not yet linked to their name."""
+        super().clear(folder)
+        for left in (self.root / folder).glob("*#*"):  # obstore does not list them
+            left.unlink(missing_ok=True)
 
     def tidy(self, names: Iterable[str]) -> None:
         """Take away files such as `x.parquet#1`, which obstore writes before it links them to their name."""

@@ -23,7 +23,7 @@ def try_out(objects: Objects) -> None:
 
     Errors: `TargetError` with what the store did instead; then nothing else was written.
     """
-    objects.remove(objects.sizes(PROBES))  # of a trial that was killed
+    objects.clear(PROBES)  # of a trial that was killed
     name = f"{PROBES}/{uuid.uuid4().hex}"
     try:
         _try_creating(objects, name)

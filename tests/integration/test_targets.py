@@ -74,6 +74,15 @@ def test_a_push_brings_every_byte_and_nothing_else(publics: Publics, tmp_path: P
     assert told.done == sum(size for _, size in told.steps), "the bar ends where it said it would"
 
 
+def test_what_a_killed_trial_left_is_taken_away(publics: Publics, tmp_path: Path) -> None:
+    left = tmp_path / "web" / ".engagement-probe"
+    left.mkdir(parents=True)
+    (left / "b8eb0c87").write_bytes(b"a probe")
+    (left / "b8eb0c87#1").write_bytes(b"not linked to its name yet")
+    push(folder_target(tmp_path / "web", publics.new), publics.new)
+    assert files(tmp_path / "web") == files(publics.new)
+
+
 def test_a_second_push_sends_nothing_and_leaves_every_file_untouched(publics: Publics, tmp_path: Path) -> None:
     target = folder_target(tmp_path / "web", publics.new)
     push(target, publics.new)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
+import absl.logging
 import pytest
 from hypothesis import settings
 
@@ -18,6 +20,10 @@ DAY = "2026-11-23"
 os.environ.pop("DAGSTER_HOME", None)
 settings.register_profile("patient", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("patient")
+
+# The log handler that comes with mlcroissant closes its stream when logging is configured anew, as Dagster does,
+# unless it is one of Python's own. What it finds here is pytest's capture, which every later test still needs.
+absl.logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
 
 
 # A file is the work of one process. Those that take minutes begin, so that none runs alone at the end.

@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder  # files in the order of tests/conftest.py
 CORE := $(VENV)/.core
 DEV := $(VENV)/.dev
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -13,16 +14,16 @@ publish: $(CORE) ## environment from the lock file, then the main job on the emb
 	$(BIN)/engagement publish
 
 test: $(DEV) ## everything that needs no server
-	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder  # in the order of tests/conftest.py
+	$(PYTEST)
 
 test-servers: $(DEV) ## against real servers on this machine, installed under build/servers; they fail, not skip
 	PYTHON=$(BIN)/python tests/servers/bluesky/install.sh build/servers/bluesky
 	PYTHON=$(BIN)/python tests/servers/ckan/install.sh build/servers/ckan
-	$(BIN)/pytest tests/servers -m servers
+	$(PYTEST) tests/servers -m servers
 
 test-browser: $(DEV) ## the site in a real Chromium, installed where it is missing; it fails, not skips
 	PYTHON=$(BIN)/python tests/browser/install.sh build/browser
-	$(BIN)/pytest tests/browser -m browser
+	$(PYTEST) tests/browser -m browser
 
 site-scripts: $(DEV) ## after a change in pipelines/site/browser: build assets/lookup.js anew from pinned npm packages
 	PYTHON=$(BIN)/python tests/browser/install.sh build/browser

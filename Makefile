@@ -3,12 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder  # files in the order of tests/conftest.py
+SITE_SQL = PATH="$$PATH:build/browser/python/bin" node pipelines/site/browser/build_sql.mjs build/browser build/site-sql
 CORE := $(VENV)/.core
 DEV := $(VENV)/.dev
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export GX_ANALYTICS_ENABLED = false
+# What `make site-sql` made goes into every site that is built from this checkout.
+export ENGAGEMENT_SITE_SQL ?= $(wildcard $(CURDIR)/build/site-sql)
 
-.PHONY: publish test test-servers test-browser site-scripts pictures dev lint format lock clean
+.PHONY: publish test test-servers test-browser site-scripts site-sql pictures dev lint format lock clean
 
 publish: $(CORE) ## environment from the lock file, then the main job on the embedded sample world
 	$(BIN)/engagement publish
@@ -23,11 +26,16 @@ test-servers: $(DEV) ## against real servers on this machine, installed under bu
 
 test-browser: $(DEV) ## the site in a real Chromium, installed where it is missing; it fails, not skips
 	PYTHON=$(BIN)/python tests/browser/install.sh build/browser
+	$(SITE_SQL)
 	$(PYTEST) tests/browser -m browser
 
 site-scripts: $(DEV) ## after a change in pipelines/site/browser: build assets/lookup.js anew from pinned npm packages
 	PYTHON=$(BIN)/python tests/browser/install.sh build/browser
 	pipelines/site/browser/build.sh build/browser
+
+site-sql: $(DEV) ## the page that answers SQL: with its engine made here, `make publish` adds it to the site
+	PYTHON=$(BIN)/python tests/browser/install.sh build/browser
+	$(SITE_SQL)
 
 pictures: $(DEV) ## after a change of the pages: take the pictures of the README anew
 	PYTHON=$(BIN)/python tests/browser/install.sh build/browser

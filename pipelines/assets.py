@@ -595,9 +595,10 @@ def site_asset() -> dg.AssetsDefinition:
     def write(workplace: Workplace) -> dg.MaterializeResult:  # type: ignore[type-arg]
         from pipelines.release.metadata import publisher_from
         from pipelines.site.build import build_site
+        from pipelines.site.sql import engine_from
 
         with _plain_failures():
-            outcome = build_site(workplace.place().public, publisher_from())
+            outcome = build_site(workplace.place().public, publisher_from(), engine_from())
         report_line("site", outcome.version, f"{outcome.pages} pages, {outcome.changed} files changed")
         return dg.MaterializeResult(
             metadata={

@@ -39,10 +39,11 @@ class Page:
 
 @dataclass(frozen=True)
 class Frame:
-    """What every page of a site shares: the newest release, and who stands for it."""
+    """What every page of a site shares: the newest release, who stands for it, and whether it answers SQL."""
 
     manifest: Manifest
     publisher: Publisher
+    has_sql: bool = False
 
 
 def render(page: Page, frame: Frame) -> bytes:
@@ -56,6 +57,7 @@ def render(page: Page, frame: Frame) -> bytes:
             root=page.root,
             manifest=frame.manifest,
             publisher=frame.publisher,
+            has_sql=frame.has_sql,
             style=Markup(style),  # noqa: S704 - our own file
             style_hash=pages.csp_hash(style),
             **page.values,

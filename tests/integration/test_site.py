@@ -21,13 +21,14 @@ import pytest
 from pipelines.assets import PROJECT
 from pipelines.release.manifest import ManifestError, read_manifest
 from pipelines.release.metadata import Publisher, jsonld_faults
-from pipelines.settings import Home
+from pipelines.settings import Home, SettingsError
 from pipelines.site.authorities import COLLECTION, LEAST_PEERS, PLATFORMS, TYPES, quartiles
 from pipelines.site.build import build_site
 from pipelines.site.charts import percent
 from pipelines.site.datasets import snippets
 from pipelines.site.home import claims
 from pipelines.site.released import Released, open_released
+from pipelines.site.sql import FILES, VARIABLE, engine_from
 from tests.conftest import DAY
 from tests.html import (
     Element,
@@ -313,6 +314,36 @@ def test_a_page_that_was_damaged_is_mended_and_one_that_went_is_removed(copy: Pa
     (copy / "datasets" / ".partial-abc").write_text("of a killed run", encoding="utf-8")
     assert build_site(copy, Publisher()).changed == 1
     assert contents(copy) == before
+
+
+def test_the_page_for_sql_comes_and_goes_with_its_engine(copy: Path, tmp_path: Path) -> None:
+    before = contents(copy)
+    engine = tmp_path / "engine"
+    engine.mkdir()
+    for name in FILES:
+        (engine / name).write_text(name, encoding="utf-8")
+    build_site(copy, Publisher(), engine)
+    assert {path.name for path in (copy / "sql").iterdir()} == {*FILES, "index.html"}
+    page = parse((copy / "sql" / "index.html").read_text(encoding="utf-8"))
+    files = [row.attributes["data-file"] for row in page.all("tr") if "data-file" in row.attributes]
+    assert len(files) == len(read_manifest(copy / "v" / "2026.11.0").datasets)
+    assert all(((copy / "sql") / str(file)).is_file() for file in files)
+    for linked in (copy / "index.html", copy / "datasets" / "findings.html"):
+        assert "sql/index.html" in linked.read_text(encoding="utf-8")
+    (copy / "sql" / "of-an-older-engine.wasm").write_text("x", encoding="utf-8")
+    build_site(copy, Publisher(), engine)
+    assert not (copy / "sql" / "of-an-older-engine.wasm").exists()
+    build_site(copy, Publisher())
+    assert contents(copy) == before
+    assert not (copy / "sql").exists()
+
+
+def test_a_folder_that_is_no_engine_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    assert engine_from({}) is None
+    assert engine_from({VARIABLE: " "}) is None
+    (tmp_path / "sql.js").write_text("x", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"lacks .*duckdb-eh\.wasm.*make site-sql"):
+        engine_from({VARIABLE: str(tmp_path)})
 
 
 def test_without_a_release_there_is_a_sentence_and_no_page(tmp_path: Path) -> None:

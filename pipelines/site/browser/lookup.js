@@ -2,15 +2,13 @@
 //
 // Built with its parts into assets/lookup.js (`make site-scripts`). Without it, or from a disk, the section that it
 // fills stays hidden and the page is whole.
-import { decompress } from "fzstd";
 import { parquetMetadataAsync, parquetReadObjects, parquetScan } from "hyparquet";
+import { compressors } from "./parquet.js";
 import { remoteFile, UnreadableError } from "./remote.js";
 
 const ROWS = 25; // shown at first, and with each "more"
 const COLUMNS = 10; // shown at first; more would need the whole width of the file
 const NAME = "official_name";
-// The project's own writer uses zstd alone.
-const compressors = { ZSTD: (input, length) => decompress(input, new Uint8Array(length)) };
 
 /** Open a file: its reader and its footer, read once and kept. */
 async function open(address) {

@@ -78,7 +78,10 @@ class CkanTarget:
         progress.begin(f"release {release.version}", 2 * release.size_bytes)
         self._check([entry for entry in wanted if "id" in entry.fields], before, progress)
         if sending or _differs(before, wanted, self._about(release)):
+            replaces = bool(before.get("resources") and sending)
             before = self._switch(before, wanted, sending, release, progress)
+        else:
+            replaces = False
         if before["state"] != "active":
             before = self._revise(before, {"state": "active"}, [])
         return Receipt(
@@ -88,7 +91,10 @@ class CkanTarget:
             sent=len(sending),
             kept=len(wanted) - len(sending),
             sent_bytes=sum(entry.item.size for entry in sending),
-            notes=self._notes(wanted),
+            notes=(
+                *self._notes(wanted),
+                *([self._left_behind()] if replaces and _tells_of_erasure(edition) else []),
+            ),
         )
 
     def withdraw(self, version: str, progress: Progress) -> Receipt:
@@ -106,12 +112,7 @@ class CkanTarget:
             removed = len(package["resources"])
             progress.say(f"{removed} resources of release {version} are taken out of a draft at {self.name}")
             self._revise(package, {"resources": []}, [])
-        note = (
-            f"the portal shows and serves {version} no longer, but keeps uploaded files on its disk and earlier "
-            f"descriptions in its database: ask its operator to delete what belonged to {self.dataset} and "
-            f"belongs to none of its resources now"
-        )
-        return Receipt(self.name, version, place, removed=removed, notes=(note,))
+        return Receipt(self.name, version, place, removed=removed, notes=(self._left_behind(),))
 
     # --- what is there ---
 
@@ -312,6 +313,13 @@ class CkanTarget:
             f"{len(linked)} files are links to {self.link.base_url}: push them there too; they were not read back",
         )
 
+    def _left_behind(self) -> str:
+        return (
+            f"the portal no longer shows or serves what the dataset {self.dataset} had before, but keeps uploaded "
+            f"files on its disk and earlier descriptions in its database: ask its operator to delete what belongs "
+            f"to none of its resources now"
+        )
+
     # --- the Action API ---
 
     def _action(self, action: str) -> str:
@@ -368,6 +376,12 @@ def _notes(told: Description, manifest: Manifest) -> str:
 
 def _dataset(path: str, manifest: Manifest) -> DatasetEntry | None:
     return next((d for d in manifest.datasets if any(file.path == path for file in d.files)), None)
+
+
+def _tells_of_erasure(edition: Edition) -> bool:
+    """Whether an account was erased from the release, or from an earlier one whose files the portal may have."""
+    earlier = [edition.public / "v" / version for version in edition.listed]
+    return any(erasures_in((folder / MANIFEST).read_bytes()) for folder in [edition.release.folder, *earlier])
 
 
 def _manifest(release: Release) -> Item:

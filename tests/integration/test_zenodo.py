@@ -14,8 +14,10 @@ from typing import Any
 import duckdb
 import orjson
 import pytest
+from click.testing import CliRunner
 from zenodo_client import Creator, Metadata, Zenodo
 
+from pipelines.cli import main
 from pipelines.contract import to_ddl
 from pipelines.release.build import ReleaseInput, build_release
 from pipelines.settings import Home
@@ -144,6 +146,23 @@ def test_a_push_makes_a_draft_of_aggregates_and_nothing_else(public: Path, zenod
     assert receipt.sent == len(SENT)
     assert "not stated to be aggregates: people, register" in " ".join(receipt.notes)
     assert f"publish-draft archive {NEW}" in receipt.notes[0]
+
+
+def test_the_command_line_makes_a_draft_and_publishes_it(public: Path, zenodo: FakeZenodo, tmp_path: Path) -> None:
+    told = f"{{kind: zenodo, endpoint: '{zenodo.address}', token: {VARIABLE}, timeout_seconds: 10}}"
+    (tmp_path / "targets.yml").write_text(f"targets: {{archive: {told}}}\n", encoding="utf-8")
+    call = ["--home", str(public.parent), "--targets", str(tmp_path / "targets.yml")]
+    before = CliRunner().invoke(main, ["publish-draft", "archive", NEW, *call])
+    assert before.exit_code == 1
+    assert "push" in before.output
+    pushed = CliRunner().invoke(main, ["push", "archive", NEW, *call])
+    assert pushed.exit_code == 0, pushed.output
+    assert not only(zenodo).submitted
+    done = CliRunner().invoke(main, ["publish-draft", "archive", NEW, *call])
+    assert done.exit_code == 0, done.output
+    assert only(zenodo).submitted
+    assert "10.5281/zenodo." in done.output
+    assert PLANTED not in before.output + pushed.output + done.output
 
 
 def test_the_metadata_say_what_the_deposit_is_with_warnings_first(public: Path, zenodo: FakeZenodo) -> None:

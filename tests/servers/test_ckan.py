@@ -247,7 +247,7 @@ def test_a_version_is_withdrawn_once_another_took_its_place(
     push(target, publics.old)
     with pytest.raises(TargetError, match="push the newest release first"):
         target.withdraw(OLD, Told())
-    push(target, publics.new)
+    assert push(target, publics.new).notes == ()
     receipt = target.withdraw(OLD, Told())
     assert "ask its operator" in receipt.notes[0]
     assert release_that_readers_get(portal, target.dataset) == release_in(publics.new, NEW)
@@ -258,7 +258,8 @@ def test_a_release_that_an_erasure_changed_takes_the_place_of_the_one_before(
 ) -> None:
     push(target, publics.new)
     anew = erased(read_edition(publics.new, "latest"), tmp_path)
-    target.push(anew, Told())
+    receipt = target.push(anew, Told())
+    assert "keeps uploaded files on its disk" in " ".join(receipt.notes), "the portal still has them"
     assert release_that_readers_get(portal, target.dataset) == files(tmp_path / NEW)
     assert target.push(anew, Told()).sent == 0
     with pytest.raises(TargetError, match="with another manifest than here"):

@@ -158,11 +158,11 @@ def test_a_dataset_states_its_limits_first_and_then_everything_else(
         assert [h.text for h in section.all("h3")] == [
             "Limits",
             "What it is for",
-            "How to use it",
             "Download",
             "Use it in your own tools",
             "Licence and attribution",
         ]
+        assert [h.text for h in section.all("h4")] == ["How to use it", "DuckDB", "Python", "R"]
         for said in (contract.limitations, contract.purpose, contract.usage or "", *contract.attribution):
             assert " ".join(said.split()) in section.text
         assert [f"{name}.parquet" in pre.text for pre in section.all("pre")] == [True] * 3

@@ -593,7 +593,7 @@ def site_asset() -> dg.AssetsDefinition:
         kinds={"html"},
     )
     def write(workplace: Workplace) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        from pipelines.release.metadata import publisher_from
+        from pipelines.release.metadata.publisher import publisher_from
         from pipelines.site.build import build_site
         from pipelines.site.sql import engine_from
 

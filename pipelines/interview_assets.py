@@ -262,8 +262,9 @@ def inspect_release(workplace: Workplace, con: duckdb.DuckDBPyConnection, stage:
         record_ids=ids,
     )
     path = workplace.place().disclosure_report
-    gate = json.loads(path.read_bytes()) if path.exists() else disclosure_report([], disclosure_rules())
-    report = {**gate, "files": disclosure_report([], disclosure_rules(), results)["files"]}
+    of_files = disclosure_report([], disclosure_rules(), results)
+    gate = json.loads(path.read_bytes()) if path.exists() else of_files
+    report = {**gate, "files": of_files["files"]}
     told = {
         REPORT: json.dumps(report, indent=2, sort_keys=True).encode() + b"\n",
         CORRECTIONS: public_list(PROJECT.corrections, workplace.source_list.world),

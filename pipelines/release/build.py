@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from pipelines.checks import Verdict, check_table
 from pipelines.contract import Contract, MinimumRows
-from pipelines.release import bundle, diff, metadata, package, pages, provenance, signing, spreadsheet
+from pipelines.release import bundle, diff, package, pages, provenance, signing, spreadsheet
 from pipelines.release.changes import (
     CONTRACTS,
     ReleaseChanges,
@@ -48,6 +48,8 @@ from pipelines.release.manifest import (
     to_json,
     version_key,
 )
+from pipelines.release.metadata.documents import documents
+from pipelines.release.metadata.publisher import Publisher, cite, publisher_from
 from pipelines.release.tables import read_table, write_csv, write_parquet
 from pipelines.release.verify import CHECKSUMS, sha256_of, verify_release
 from pipelines.release.versions import broken_promises, deprecation_faults, deprecation_of
@@ -91,7 +93,7 @@ class ReleaseInput:
     policy_faults: Sequence[str] = ()
     inspect: Callable[[Path], Inspection] | None = None
     forbid_major: bool = False
-    publisher: metadata.Publisher = field(default_factory=metadata.publisher_from)
+    publisher: Publisher = field(default_factory=publisher_from)
     lock_sha256: str | None = field(default_factory=provenance.lock_sha256)
     signer: signing.Signer | None = None
 
@@ -293,13 +295,13 @@ def write_companions(
     contracts = {contract.name: contract for contract in given.contracts}
     manifest = _with_spreadsheets(manifest, contracts, given.publisher, stage)
     codebook = package.codebook(manifest, contracts)
-    citation = metadata.cite(manifest, given.publisher)
+    citation = cite(manifest, given.publisher)
     zipped = bundle.write_bundle(stage, manifest, contracts, codebook=codebook, citation=citation)
     manifest = manifest.model_copy(update={"files": (file_entry(zipped, stage),)})
     texts = {
         "README.md": package.readme(manifest, contracts).encode(),
         "codebook.md": codebook.encode(),
-        **metadata.documents(manifest, contracts, given.publisher),
+        **documents(manifest, contracts, given.publisher),
         "CHANGES.md": diff.change_notes(manifest, changes).encode(),
         "changes.json": to_json(changes),
         "datapackage.json": to_json(package.data_package(manifest, contracts)),
@@ -348,10 +350,10 @@ def finish_edition(folder: Path, signer: signing.Signer | None) -> None:
 
 
 def _with_spreadsheets(
-    manifest: Manifest, contracts: Mapping[str, Contract], publisher: metadata.Publisher, stage: Path
+    manifest: Manifest, contracts: Mapping[str, Contract], publisher: Publisher, stage: Path
 ) -> Manifest:
     """Write a spreadsheet of each dataset that fits one, from its Parquet file; the manifest then lists them."""
-    citation = metadata.cite(manifest, publisher)
+    citation = cite(manifest, publisher)
     datasets = []
     for dataset in manifest.datasets:
         files, path = dataset.files, stage / f"{dataset.name}.xlsx"

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.release.metadata import Publisher
+from pipelines.release.metadata.publisher import Publisher
 from pipelines.site.authorities import authority_pages
 from pipelines.site.datasets import dataset_pages
 from pipelines.site.home import home_page

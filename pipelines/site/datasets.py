@@ -14,7 +14,8 @@ from markupsafe import Markup
 
 from pipelines.contract import Contract
 from pipelines.release.manifest import DatasetEntry
-from pipelines.release.metadata import cite, dataset_json_ld, script_text
+from pipelines.release.metadata.publisher import cite
+from pipelines.release.metadata.schema_org import dataset_json_ld, script_text
 from pipelines.release.pages import cells_of
 from pipelines.site.page import Page
 from pipelines.site.released import Released

@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from pipelines.release.changes import ReleaseChanges
 from pipelines.release.manifest import Manifest, version_key
-from pipelines.release.metadata import Publisher
+from pipelines.release.metadata.publisher import Publisher
 from pipelines.release.package import PRODUCT
 from pipelines.site.versions import change_sentence
 

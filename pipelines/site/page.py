@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from pipelines.release import pages
 from pipelines.release.manifest import Manifest
-from pipelines.release.metadata import Publisher
+from pipelines.release.metadata.publisher import Publisher
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 

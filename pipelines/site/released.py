@@ -20,7 +20,7 @@ from pipelines.contract import Contract, released_contract
 from pipelines.release.build import latest_release
 from pipelines.release.changes import CONTRACTS, ReleaseChanges, read_changes
 from pipelines.release.manifest import Manifest, ManifestError, read_manifest, released_versions
-from pipelines.release.metadata import Publisher
+from pipelines.release.metadata.publisher import Publisher
 
 Row = dict[str, Any]
 QUERIES = Path(__file__).resolve().parent / "queries"

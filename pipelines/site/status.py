@@ -18,7 +18,7 @@ from pipelines.cadence import DAILY_PULL, WEEKLY_RELEASE
 from pipelines.contract import ContractError, released_contract
 from pipelines.release.changes import CONTRACTS
 from pipelines.release.manifest import Manifest, ManifestError, read_manifest, read_pointer
-from pipelines.release.metadata import Publisher, publisher_from
+from pipelines.release.metadata.publisher import Publisher, publisher_from
 from pipelines.settings import SettingsError
 from pipelines.site.page import Frame, Page, render
 from pipelines.snapshots import write_atomically

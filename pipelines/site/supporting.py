@@ -12,7 +12,7 @@ from pathlib import Path
 from pipelines.contract import Contract
 from pipelines.release.changes import changelog
 from pipelines.release.manifest import Manifest
-from pipelines.release.metadata import Publisher
+from pipelines.release.metadata.publisher import Publisher
 from pipelines.settings import project_folder
 from pipelines.site.accessibility import accessibility_page
 from pipelines.site.corrections import corrections_page, read_corrections

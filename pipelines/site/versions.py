@@ -14,7 +14,7 @@ from markupsafe import Markup
 from pipelines.release.changes import ReleaseChanges
 from pipelines.release.diff import MEANINGS, in_html
 from pipelines.release.manifest import Change, DatasetEntry, Manifest, version_key
-from pipelines.release.metadata import Publisher, cite
+from pipelines.release.metadata.publisher import Publisher, cite
 from pipelines.release.pages import sentence
 from pipelines.release.versions import NOTICE_DAYS
 from pipelines.site.page import Page

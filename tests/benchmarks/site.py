@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.release.manifest import read_manifest, to_json
-from pipelines.release.metadata import Publisher
+from pipelines.release.metadata.publisher import Publisher
 from pipelines.site.build import build_site
 from tests.conftest import publish
 

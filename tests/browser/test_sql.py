@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from pipelines.release.manifest import Manifest, read_manifest
-from pipelines.release.metadata import Publisher
+from pipelines.release.metadata.publisher import Publisher
 from pipelines.settings import Home
 from pipelines.site.build import build_site
 from pipelines.site.sql import EXAMPLE, FILES, engine_from

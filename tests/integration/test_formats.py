@@ -27,7 +27,8 @@ from pipelines.release import bundle, spreadsheet
 from pipelines.release.build import Outcome, build_release
 from pipelines.release.bundle import BYTE_ORDER_MARK, bundle_faults
 from pipelines.release.manifest import LICENCES, Manifest, read_manifest, read_pointer
-from pipelines.release.metadata import json_ld, jsonld_faults
+from pipelines.release.metadata.schema_org import json_ld
+from pipelines.release.metadata.search_rules import jsonld_faults
 from pipelines.release.package import SAMPLE_NOTICE, bundle_name
 from pipelines.release.spreadsheet import FIRST_DAY, SAFE_INTEGER, read_shape
 from pipelines.release.verify import verify_release

@@ -20,7 +20,8 @@ import pytest
 
 from pipelines.assets import PROJECT
 from pipelines.release.manifest import ManifestError, read_manifest
-from pipelines.release.metadata import Publisher, jsonld_faults
+from pipelines.release.metadata.publisher import Publisher
+from pipelines.release.metadata.search_rules import jsonld_faults
 from pipelines.settings import Home, SettingsError
 from pipelines.site.authorities import COLLECTION, LEAST_PEERS, PLATFORMS, TYPES, quartiles
 from pipelines.site.build import build_site

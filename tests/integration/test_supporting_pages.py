@@ -26,7 +26,7 @@ from pipelines.identity.platforms import Fault
 from pipelines.release.build import ReleaseInput, build_release
 from pipelines.release.changes import changelog
 from pipelines.release.manifest import Manifest, ManifestError, read_manifest, released_versions
-from pipelines.release.metadata import Publisher
+from pipelines.release.metadata.publisher import Publisher
 from pipelines.run import RunRecord, write_record
 from pipelines.settings import Home, SettingsError, project_folder
 from pipelines.site.accessibility import accessibility_page

@@ -28,22 +28,15 @@ from pipelines.release.manifest import (
     Manifest,
     to_json,
 )
-from pipelines.release.metadata import (
-    GOOGLE_LENGTHS,
-    Publisher,
-    citation_cff,
-    cite,
-    croissant,
-    datacite,
-    dataset_json_ld,
-    dcat,
-    documents,
-    json_ld,
-    jsonld_faults,
-    period,
-    publisher_from,
-    script_text,
-)
+from pipelines.release.metadata.citation import citation_cff
+from pipelines.release.metadata.croissant import croissant
+from pipelines.release.metadata.datacite import datacite
+from pipelines.release.metadata.dcat import dcat
+from pipelines.release.metadata.documents import documents
+from pipelines.release.metadata.publisher import Publisher, cite, publisher_from
+from pipelines.release.metadata.schema_org import dataset_json_ld, json_ld, script_text
+from pipelines.release.metadata.search_rules import GOOGLE_LENGTHS, jsonld_faults
+from pipelines.release.metadata.shared import period
 from pipelines.release.package import SAMPLE_NOTICE
 from pipelines.release.verify import sha256_of
 from pipelines.settings import SettingsError
